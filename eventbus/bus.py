@@ -1,0 +1,695 @@
+"""EventBus: the composition root, and the outermost `async with`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Any, Self, overload
+
+import anyio
+import attrs
+import structlog
+from anyio.lowlevel import checkpoint
+
+from eventbus.arn import is_arn
+from eventbus.authority import Authority
+from eventbus.clock import Clock, SystemClock, VirtualClock
+from eventbus.delivery.dead_letters import DeadLetter, DeadLetters
+from eventbus.delivery.dispatcher import Dispatcher
+from eventbus.delivery.event import Body, Event, Reply
+from eventbus.delivery.lane import Lane
+from eventbus.delivery.payload import JSONValue, decode, encode_and_copy
+from eventbus.delivery.payload import size as payload_size
+from eventbus.delivery.retry import MAX_HOPS, Reason
+from eventbus.delivery.targets import HasPolicy, Source, Target
+from eventbus.errors import (
+    BusAlreadyEntered,
+    BusClosed,
+    BusNotRunning,
+    ConfigurationError,
+    PayloadTooLarge,
+    ResourceConflict,
+    ResourceNotFound,
+    TooManyRequests,
+)
+from eventbus.execution.concurrency import Account
+from eventbus.execution.context import ClientContext
+from eventbus.execution.current import current_environment
+from eventbus.execution.environment import BUDGET, Environment
+from eventbus.execution.outcome import Failed
+from eventbus.execution.watchdog import Watchdog
+from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
+from eventbus.functions.function import Function
+from eventbus.iam.evaluation import Decision
+from eventbus.ids import Ids
+from eventbus.telemetry.capture import capture
+from eventbus.telemetry.journal import Journal
+from eventbus.telemetry.logger import bus_logger
+from eventbus.telemetry.logs import Logs
+from eventbus.telemetry.metrics import Metrics
+from eventbus.telemetry.trace import Action, Cause, Named, Trace
+from eventbus.timestamps import iso_time
+
+MAX_ASYNC_PAYLOAD = 1_048_576
+"""Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
+MAX_SYNC_PAYLOAD = 6_291_456
+"""Bytes of a direct call (Lambda quotas)."""
+
+
+class Receipt:
+    """The bus has accepted an event."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    @property
+    def request_id(self) -> str:
+        """The id that every attempt of the event has, in `context.aws_request_id` and in the logs."""
+        return self._event.request_id
+
+    def __repr__(self) -> str:
+        return f"<Receipt {self.request_id}>"
+
+
+@attrs.frozen(kw_only=True)
+class InvocationResult:
+    """What a direct call gets back."""
+
+    status_code: int
+    """200, also when the function failed."""
+    payload: Any
+    """What the handler returned, or AWS's error document, as a JSON value."""
+    function_error: str | None
+    """`Unhandled` when the function failed, else None."""
+    executed_version: str
+    request_id: str
+    log_tail: str | None
+    """The last 4 KB of the invocation's log, if it was asked for."""
+
+
+@attrs.frozen(kw_only=True)
+class Statistics:
+    """Asynchronous events, counted: `accepted` is always the sum of the other five."""
+
+    accepted: int
+    finished: int
+    dead_lettered: int
+    """Given up, whatever became of the letters since."""
+    queued: int
+    """Ready, or held back until an environment is free."""
+    waiting: int
+    """Waiting for a retry."""
+    running: int
+
+
+class EventBus:
+    """An event bus that behaves like the event-driven side of AWS Lambda.
+
+    Configuration is plain synchronous calls, before or after entering; `async with bus:` runs it, once.
+
+    - `account_id`, `region`: what ARNs are made with.
+    - `clock`: `SystemClock()` by default; a `VirtualClock()` puts time in your hands.
+    - `concurrency`: how many environments may be busy at once, 1 to 999,999 (AWS's default is 1,000).
+    - `enforce_iam`: False lets everybody do everything.
+    - `seed`: makes every identifier, and so every run under a virtual clock, repeat.
+    - `queue_limit`: events that may be ready to run before publishers wait for room.
+    - `grace`: seconds that running handlers get to finish when the bus is left.
+    - `history`: how many attempts the logs keep, and how many nodes the trace keeps.
+
+    Raises ConfigurationError for a value that cannot be.
+    """
+
+    partition = "aws"
+
+    def __init__(
+        self,
+        *,
+        account_id: str = "123456789012",
+        region: str = "us-east-1",
+        clock: Clock | None = None,
+        concurrency: int = 1000,
+        enforce_iam: bool = True,
+        seed: int | None = None,
+        queue_limit: int = 1000,
+        grace: float = 10.0,
+        history: int = 10_000,
+    ) -> None:
+        _check(account_id, region, queue_limit, grace, history)
+        self.account_id = account_id
+        self.region = region
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self.grace = grace
+        self.queue_limit = queue_limit
+        self.ids = Ids(seed)
+        self.account = Account(concurrency)
+        self.authority = Authority(account_id, region, self.clock.now, is_enforcing=enforce_iam)
+        self.journal = Journal(Metrics(), history)
+        self.trace = Trace(history)
+        self.logs = Logs(self.journal, self.ids)
+        self.dead_letters = DeadLetters()
+        self.dispatcher = Dispatcher()
+        self.log: structlog.typing.FilteringBoundLogger = bus_logger()
+        self.cancelled_error: type[BaseException] = BaseException
+        self.is_stopping = False
+        # Counters of the hot path, read by statistics() and by whoever waits for rest.
+        self.outstanding = 0
+        """Events that have not ended, direct calls and background work included."""
+        self.direct = 0
+        self.backlog = 0
+        """Events in the queues of all functions."""
+        self.resting = 0
+        """Outstanding work that only time, or a freed environment, can move."""
+        self._accepted = 0
+        self._background = 0
+        self._budget = BUDGET
+        self._functions: dict[str, Function] = {}
+        self._resources: dict[str, Target] = {}
+        self._sources: dict[tuple[str, str | None], Source] = {}
+        self._warned: set[tuple[Source, Target, int]] = set()
+        self._watchdog = Watchdog(self._environments)
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._state = "new"
+        self._space: anyio.Event | None = None
+        self._at_rest: anyio.Event | None = None
+
+    def __repr__(self) -> str:
+        s = self.statistics()
+        return (
+            f"<EventBus {self._state}: {len(self._functions)} functions, {s.queued} queued, {s.running} running, "
+            f"{s.waiting} waiting for a retry, {s.finished} finished, {s.dead_lettered} dead-lettered>"
+        )
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._state != "new":
+            raise BusAlreadyEntered
+        self._lifetime = self._live()
+        await self._lifetime.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: Any) -> bool | None:
+        return await self._lifetime.__aexit__(*exception)
+
+    @asynccontextmanager
+    async def _live(self) -> AsyncGenerator[None, None]:
+        self.cancelled_error = anyio.get_cancelled_exc_class()
+        self.clock.start(self.settle)
+        self._state = "running"
+        capture.start()
+        failure: BaseException | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                tasks.start_soon(self.clock.run)
+                tasks.start_soon(self.dispatcher.run)
+                tasks.start_soon(self._watchdog.run, self.clock.loop_time)
+                for lane in self._lanes():
+                    lane.attend()
+                try:
+                    yield
+                except BaseException as error:
+                    failure = error  # raised below, outside of the group, which would wrap it
+                await self._close()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._state = "closed"
+            self._tasks = None
+            capture.stop()
+            self.clock.stop()
+        if failure is not None:
+            raise failure
+
+    async def _close(self) -> None:
+        """Accept nothing more, let running handlers finish, report what is left."""
+        self._state = "closing"
+        self.is_stopping = True
+        if self._space is not None:
+            self._space.set()
+        left = [event for lane in self._lanes() for event in lane.close()]
+        with anyio.move_on_after(self.grace, shield=True):
+            while any(lane.inside for lane in self._lanes()):
+                await self._rest()
+        for lane in self._lanes():
+            left.extend(lane.close())
+            left.extend(lane.interrupt())
+        for event in left:
+            event.lane.abandon(event)
+        if left:
+            self.log.warning("events_left_at_close", count=len(left), mend="await bus.wait_idle() before leaving the bus")
+
+    # -- configuration ----------------------------------------------------------------------------------------------
+
+    @overload
+    def function(self, handler: Callable[[Any, Any], Any], /) -> Function: ...
+    @overload
+    def function(self, handler: None = None, /, **options: Any) -> Callable[[Callable[[Any, Any], Any]], Function]: ...
+    def function(self, handler: Callable[[Any, Any], Any] | None = None, /, **options: Any) -> Any:
+        """Declare a handler as a function: `@bus.function`, or `@bus.function(timeout=30, memory=256, …)`.
+
+        Options: `name` (the handler's own by default), `memory` in MB, `timeout` in seconds, `retries` 0-2,
+        `max_event_age` in seconds, `reserved_concurrency`, `description`, `recursive_loop`.
+        """
+        if handler is not None:
+            return self.add_function(None, handler)
+        return lambda chosen: self.add_function(options.pop("name", None), chosen, **options)
+
+    def add_function(self, name: str | None, handler: Callable[[Any, Any], Any], **options: Any) -> Function:
+        """Declare a handler as a function under a name; options as for `function`.
+
+        Raises ConfigurationError or ValidationFailed for a value that cannot be, ResourceConflict for a name that is
+        taken.
+        """
+        unknown = sorted(set(options) - set(attrs.fields_dict(Configuration)))
+        if unknown:
+            known = ", ".join(attrs.fields_dict(Configuration))
+            raise ConfigurationError(f"a function has no option {', '.join(unknown)}; it has name, {known}")
+        isolation = isolation_of(handler, options.pop("isolation", None))
+        if name is None:
+            name = handler_name(handler)
+            if name == "<lambda>":
+                raise ConfigurationError("a lambda has no name of its own: give it one, bus.function(name=...)")
+        configuration = Configuration(isolation=isolation, **options)
+        if check_name(name) in self._functions:
+            raise ResourceConflict(f"Function already exist: {name}", mend="choose another name=")
+        function = Function(self, name, handler, configuration)
+        self._functions[name] = function
+        self._resources[function.arn] = function
+        return function
+
+    @property
+    def functions(self) -> Mapping[str, Function]:
+        """All functions by name."""
+        return MappingProxyType(self._functions)
+
+    def register(self, resource: Target) -> None:
+        """Make a resource reachable by its ARN. Raises ConfigurationError if the ARN is taken."""
+        if resource.arn in self._resources:
+            raise ConfigurationError(f"{resource.arn} exists on this bus already")
+        self._resources[resource.arn] = resource
+
+    def unregister(self, resource: Target) -> None:
+        """Take a resource off the bus."""
+        self._resources.pop(resource.arn, None)
+
+    def resource(self, target: object) -> Target:
+        """Find what an object, an ARN or a function's name stands for.
+
+        Raises ResourceNotFound if nothing on this bus has that ARN, ConfigurationError for what is none of these.
+        """
+        if isinstance(target, str):
+            found = self._resources.get(target.removesuffix(":$LATEST")) or self._functions.get(target)
+            if found is not None:
+                return found
+            if is_arn(target) and ":lambda:" not in target:
+                raise ResourceNotFound(f"{target} does not exist on this bus")
+            arn = target if is_arn(target) else f"arn:aws:lambda:{self.region}:{self.account_id}:function:{target}"
+            raise ResourceNotFound(f"Function not found: {arn}", mend="declare it with @bus.function first")
+        if isinstance(target, Target):
+            if self._resources.get(target.arn) is not target:
+                raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
+            return target
+        raise ConfigurationError(f"{target!r} is neither a function, a topic or a queue, nor an ARN of one")
+
+    # -- publishing -------------------------------------------------------------------------------------------------
+
+    async def push(self, target: object, payload: JSONValue, *, source: Any) -> Receipt:
+        """Put an event on the queue of a function, and return as soon as it is there.
+
+        This is what every source calls, and all that a trigger of your own needs. `target` is a function or its ARN,
+        `payload` a JSON value, `source` anything with `principal` and `arn` (a bucket, a topic, an object of yours), or
+        a service's name such as `"s3.amazonaws.com"`: the function's resource policy must let it in, or the event ends
+        in `bus.dead_letters` with the reason AccessDenied.
+
+        Waits only while the queue is full. When cancelled, the event was not accepted. Raises NotJSON,
+        PayloadTooLarge above 1 MB, ResourceNotFound, BusNotRunning and BusClosed.
+        """
+        if self._state != "running":
+            self.accepting("push")
+        self._budget -= 1
+        if self._budget <= 0 or self.backlog >= self.queue_limit:
+            await self._wait_for_room("push")
+        function = target if target.__class__ is Function else self._function(target)
+        body, copy = encode_and_copy(payload)
+        sender = source if source.__class__ is Source else self.source_of(source)
+        return Receipt(self.enqueue(function, body, sender, None, copy))  # type: ignore[arg-type]
+
+    def enqueue(
+        self, function: Function, body: Body, source: Source, cause: Cause | None, copy: JSONValue = None
+    ) -> Event:
+        """Queue an event for a function, in one synchronous step: the seam for sources.
+
+        `body` is encoded JSON or an object whose `record(event)` builds the payload anew for each delivery. Without a
+        `cause` it is what the calling handler works on. Raises PayloadTooLarge.
+        """
+        if body.__class__ is bytes and len(body) > MAX_ASYNC_PAYLOAD:  # type: ignore[arg-type]
+            raise PayloadTooLarge(len(body), MAX_ASYNC_PAYLOAD, "Event")  # type: ignore[arg-type]
+        if cause is None:
+            environment = current_environment.get()
+            if environment is not None:
+                cause = environment.event
+        lane = function.lane
+        self._accepted = number = self._accepted + 1
+        hops = 1 if cause is None else cause.hops + 1
+        event = Event(
+            self.clock.now(), cause, hops, number, lane, source, body, copy if self.backlog < self.queue_limit else None
+        )
+        self.trace.append(event)
+        self.outstanding += 1
+        if hops > MAX_HOPS and lane.configuration.recursive_loop == "Terminate":
+            lane.discard(event, Reason.RECURSIVE_INVOCATION)
+        else:
+            lane.put(event)
+        return event
+
+    async def redrive(self, letter: DeadLetter) -> Receipt:
+        """Send a dead letter again, as a new event of the same source; it leaves the list.
+
+        Raises ValueError if the letter isn't in the list (any more), ResourceNotFound if its function is gone.
+        """
+        self.accepting("redrive")
+        await self.room()
+        function = self._function(letter.target)
+        if letter not in self.dead_letters:
+            raise ValueError(f"{letter!r} is not in bus.dead_letters")
+        dead = self.dead_letters.take(letter)
+        action = self.note("redrive", function, letter.request_id, dead)
+        action.hops = 0  # a person broke the chain
+        return Receipt(self.enqueue(function, letter._body, dead.source, action))
+
+    async def invoke(
+        self,
+        function: object,
+        payload: JSONValue = None,
+        *,
+        qualifier: str | None = None,
+        client_context: dict[str, Any] | None = None,
+        log_tail: bool = False,
+    ) -> InvocationResult:
+        """Run a function directly and wait for its answer (request-response).
+
+        A function that fails is a result with `function_error`, not an exception. When cancelled, the function runs on
+        and its answer is lost, as when a client hangs up. Raises TooManyRequests with its reason when no environment may
+        be had, AccessDenied inside a handler whose role may not, PayloadTooLarge above 6 MB, NotJSON, ResourceNotFound.
+        """
+        self.accepting("invoke")
+        target = self._function(function)
+        if qualifier not in (None, "$LATEST"):
+            raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
+        self.authorize("lambda:InvokeFunction", target.arn, target.access, target.label)
+        body, copy = encode_and_copy(payload)
+        if payload_size(body) > MAX_SYNC_PAYLOAD:
+            raise PayloadTooLarge(payload_size(body), MAX_SYNC_PAYLOAD, "RequestResponse")
+        reply = Reply(ClientContext.of(client_context))
+        await checkpoint()
+        event = self._call(target, body, copy, reply)
+        outcome, attempt = await reply.wait()
+        tail = self.logs.of_attempt(attempt)[-4096:] if log_tail else None
+        failed = isinstance(outcome, Failed)
+        return InvocationResult(
+            status_code=200,
+            payload=outcome.document if isinstance(outcome, Failed) else decode(outcome.result),
+            function_error="Unhandled" if failed else None,
+            executed_version=target.lane.version,
+            request_id=event.request_id,
+            log_tail=tail,
+        )
+
+    def _call(self, target: Function, body: Body, copy: JSONValue, reply: Reply) -> Event:
+        """Queue a direct call ahead of everything, if an environment may be had for it."""
+        self.accepting("invoke")
+        lane = target.lane
+        if not lane.pool.has_room:
+            self.count("Throttles", target.arn)
+            raise TooManyRequests(lane.pool.reason)
+        environment = current_environment.get()
+        cause = None if environment is None else environment.event
+        self._accepted = number = self._accepted + 1
+        self.direct += 1
+        self.outstanding += 1
+        hops = 1 if cause is None else cause.hops + 1
+        caller = self._caller() or self._owner()
+        event = Event(self.clock.now(), cause, hops, number, lane, caller, body, copy, reply=reply)
+        self.trace.append(event)
+        lane.put_first(event)
+        return event
+
+    # -- waiting ----------------------------------------------------------------------------------------------------
+
+    async def wait_idle(self, timeout: float | None = None) -> None:
+        """Wait until nothing is queued, running or waiting for a retry.
+
+        With a virtual clock, time jumps from one due instant to the next whenever nothing is runnable; with the system
+        clock, retries take their minutes. `timeout` is in real seconds: TimeoutError says what is left.
+        """
+        if self._state != "running":
+            self.accepting("wait_idle")
+        environment = current_environment.get()
+        if environment is not None and environment.lane.bus is self:
+            raise ConfigurationError("wait_idle() inside a handler would wait for itself; call it from outside")
+        await checkpoint()
+        with anyio.move_on_after(timeout) as scope:
+            await self._wait_idle()
+        if scope.cancelled_caught:
+            raise TimeoutError(f"not idle after {timeout:g} seconds: {self!r}")
+
+    async def _wait_idle(self) -> None:
+        clock = self.clock
+        while self.outstanding:
+            if isinstance(clock, VirtualClock):
+                await self.settle()
+                if not self.outstanding:
+                    return
+                due = clock.next_due()
+                if due is None:
+                    raise RuntimeError(f"{self!r} rests with work left and nothing due: a fault of eventbus")
+                await clock.jump_to(due)
+            else:
+                await self._rest()
+
+    async def settle(self) -> None:
+        """Wait until nothing is runnable: what is left, if anything, waits for its time."""
+        while self.outstanding > self.resting:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        if self._at_rest is None:
+            self._at_rest = anyio.Event()
+        await self._at_rest.wait()
+
+    def notice_rest(self) -> None:
+        """Wake whoever waits for rest, if there may be some; called whenever an environment goes idle."""
+        if self._at_rest is not None and (self.outstanding <= self.resting or self.is_stopping):
+            self._at_rest.set()
+            self._at_rest = None
+
+    def room(self) -> Awaitable[None]:
+        """Wait while the queue is full, and give the event loop its turns: the first thing that a publisher does."""
+        self._budget -= 1
+        if self._budget <= 0 or self.backlog >= self.queue_limit:
+            return self._wait_for_room("publishing")
+        return _DONE
+
+    async def _wait_for_room(self, call: str) -> None:
+        self._budget = BUDGET
+        await checkpoint()
+        if current_environment.get() is not None:
+            return  # a handler that waited for the queue that it empties would wait forever
+        while self.backlog >= self.queue_limit and self._state == "running":
+            if self._space is None:
+                self._space = anyio.Event()
+            await self._space.wait()
+        self.accepting(call)
+
+    def make_room(self) -> None:
+        """Let waiting publishers go on, if the queue is short enough again."""
+        if self._space is not None and self.backlog <= self.queue_limit // 2:
+            self._space.set()
+            self._space = None
+
+    # -- for sources ------------------------------------------------------------------------------------------------
+
+    def accepting(self, call: str) -> None:
+        """Raise BusNotRunning or BusClosed unless the bus is running."""
+        if self._state == "running":
+            return
+        if self._state == "new":
+            raise BusNotRunning(call)
+        environment = current_environment.get()
+        if self._state == "closed" or environment is None:
+            raise BusClosed(call)
+
+    def source_of(self, source: Any) -> Source:
+        """The sender that an object, or a principal's name, stands for."""
+        known = getattr(source, "source", None)
+        if known.__class__ is Source:
+            return known  # type: ignore[no-any-return]
+        principal = source if isinstance(source, str) else getattr(source, "principal", None)
+        arn = None if isinstance(source, str) else getattr(source, "arn", None)
+        if not isinstance(principal, str):
+            raise ConfigurationError(
+                f"{source!r} is no source: a source has a principal and an arn, or is a service's name"
+            )
+        sender = self._sources.get((principal, arn))
+        if sender is None:
+            account = getattr(source, "account_id", self.account_id)
+            label = getattr(source, "label", repr(arn or principal))
+            sender = self._sources[principal, arn] = Source(principal, arn, account, label)
+        return sender
+
+    def authorize(self, action: str, resource_arn: str, access: HasPolicy | None, label: str) -> None:
+        """Check what the caller does: inside a handler its function's role, outside the account's owner.
+
+        Raises AccessDenied with AWS's sentence and the call that mends it; `label` is how code names the resource.
+        """
+        caller = self._caller()
+        if caller is None and access is None:
+            return
+        self.authority.authorize(
+            caller,
+            action,
+            resource_arn,
+            access,
+            lambda: f'call {caller.label}.role.allow("{action}", {label})' if caller is not None else None,
+        )
+
+    def may_send(self, source: Source, target: Target) -> Decision:
+        """Whether a source may send to a target, and why."""
+        return self.authority.may_send(source, target)
+
+    def denied(self, source: Source, target: Target, decision: Decision) -> str:
+        """Say, once per policy, that a source may not send to a target; returns the sentence with the mending call."""
+        sentence = decision.message(self.authority.send_request(source, target))
+        mend = f"call {target.label}.allow({source.label})"
+        key = (source, target, target.access.version)
+        if key not in self._warned:
+            self._warned.add(key)
+            self.log.warning("access_denied", source=source.arn or source.principal, target=target.arn, mend=mend)
+        return f"{sentence}; {mend}"
+
+    def cause(self) -> Cause | None:
+        """What the caller is part of: the event that the running handler works on."""
+        environment = current_environment.get()
+        return None if environment is None else environment.event
+
+    def note(self, verb: str, resource: Named, detail: str = "", cause: Cause | None = None) -> Action:
+        """Record an action in the trace; its node is the cause of what follows."""
+        if cause is None:
+            environment = current_environment.get()
+            if environment is not None:
+                cause = environment.event
+        action = Action(self.clock.now(), cause, 0 if cause is None else cause.hops, verb, resource, detail)
+        self.trace.append(action)
+        return action
+
+    def count(self, name: str, resource_arn: str, n: int = 1) -> None:
+        """Add to a metric of a resource."""
+        self.journal.metrics().count(name, resource_arn, self.clock.now(), n)
+
+    def start_task(self, task: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run a task for as long as the bus runs."""
+        assert self._tasks is not None
+        self._tasks.start_soon(task, *args)
+
+    def start_background(self, task: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run a task that counts as pending work, for `wait_idle`, until it ends."""
+        self.outstanding += 1
+        self._background += 1
+        self.start_task(self._in_background, task, args)
+
+    async def _in_background(self, task: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        current_environment.set(None)
+        try:
+            await task(*args)
+        finally:
+            self.outstanding -= 1
+            self._background -= 1
+            self.notice_rest()
+
+    async def background_sleep(self, seconds: float) -> None:
+        """Wait on the bus's clock inside a background task; virtual time may jump over it."""
+        self.resting += 1
+        self.notice_rest()
+        try:
+            await self.clock.sleep_until(self.clock.now() + seconds)
+        finally:
+            self.resting -= 1
+
+    def today(self) -> str:
+        """The date as log streams write it."""
+        return iso_time(self.clock.now())[:10].replace("-", "/")
+
+    # -- what happened ----------------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> Metrics:
+        """CloudWatch-like metrics: `bus.metrics.query("Errors", function).sum`."""
+        return self.journal.metrics()
+
+    def statistics(self) -> Statistics:
+        """Count the asynchronous events; the parts always add up to `accepted`."""
+        finished = sum(lane.finished for lane in self._lanes())
+        dead = sum(lane.dead_lettered for lane in self._lanes())
+        waiting = sum(len(lane.waiting) for lane in self._lanes())
+        queued = sum(1 for lane in self._lanes() for event in lane.queue if event.reply is None)
+        outstanding = self.outstanding - self._background - self.direct
+        return Statistics(
+            accepted=finished + dead + outstanding,
+            finished=finished,
+            dead_lettered=dead,
+            queued=queued,
+            waiting=waiting,
+            running=outstanding - queued - waiting,
+        )
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _function(self, target: object) -> Function:
+        function = self.resource(target)
+        if not isinstance(function, Function):
+            raise ConfigurationError(f"{function!r} is not a function")
+        return function
+
+    def _lanes(self) -> Iterator[Lane]:
+        return (function.lane for function in self._functions.values())
+
+    def _environments(self) -> Iterable[Environment]:
+        return (environment for lane in self._lanes() if lane.active for environment in lane.environments)
+
+    def _caller(self) -> Source | None:
+        environment = current_environment.get()
+        if environment is None or environment.lane.bus is not self:
+            return None
+        return environment.lane.function.source
+
+    def _owner(self) -> Source:
+        return self.source_of(str(self.authority.owner))
+
+    def watch_deadlines(self, timeout: float) -> None:
+        """An environment goes to work: the watchdog must be awake in time."""
+        self._watchdog.notice(timeout)
+
+
+class _Done:
+    """An awaitable that is done already, and costs nothing."""
+
+    def __await__(self) -> Iterator[Any]:
+        return iter(())
+
+
+_DONE = _Done()
+
+
+def _check(account_id: object, region: object, queue_limit: object, grace: object, history: object) -> None:
+    if not (isinstance(account_id, str) and len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
+        raise ConfigurationError(f"account_id={account_id!r}: an AWS account id is twelve digits, as text")
+    if not (isinstance(region, str) and region and region.isascii() and region.replace("-", "").isalnum()):
+        raise ConfigurationError(f"region={region!r}: an AWS region reads like us-east-1")
+    for name, value in (("queue_limit", queue_limit), ("history", history)):
+        if not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{name}={value!r}: a whole number from 1 is needed")
+    if not isinstance(grace, int | float) or not grace >= 0:
+        raise ConfigurationError(f"grace={grace!r}: seconds, 0 or more")

@@ -1,0 +1,91 @@
+"""Where ended events go: on-success and on-failure destinations and dead-letter queues, with AWS's exact documents.
+
+Source: recorded destination messages and Lambda developer guide, "Capturing records of Lambda asynchronous invocations"
+(2026). A delivery is done as the function's execution role. One that fails is not retried, as on AWS; it is counted,
+logged and noted in the trace, never silent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eventbus.delivery.payload import as_text, decode, encode
+from eventbus.delivery.targets import Message, MessageAttributes
+from eventbus.errors import AWSError
+from eventbus.execution.outcome import Failed, Succeeded
+from eventbus.timestamps import iso_time
+
+if TYPE_CHECKING:
+    from eventbus.delivery.event import Event
+    from eventbus.delivery.lane import Lane
+    from eventbus.delivery.targets import Target
+
+ERROR_MESSAGE_LIMIT = 1024
+"""Bytes of ErrorMessage on a dead-letter message."""
+
+
+def destination_record(
+    event: Event, condition: str, outcome: Succeeded | Failed | None, now: float, executed_version: str
+) -> dict[str, Any]:
+    """The document that a destination gets; without response parts when the function never ran."""
+    record: dict[str, Any] = {
+        "version": "1.0",
+        "timestamp": iso_time(now),
+        "requestContext": {
+            "requestId": event.request_id,
+            "functionArn": f"{event.lane.function.arn}:{event.lane.version}",
+            "condition": condition,
+            "approximateInvokeCount": event.attempts,
+        },
+        "requestPayload": event.payload(),
+    }
+    if outcome is not None:
+        record["responseContext"] = {"statusCode": 200, "executedVersion": executed_version}
+        if isinstance(outcome, Failed):
+            record["responseContext"]["functionError"] = "Unhandled"
+            record["responsePayload"] = outcome.document
+        else:
+            record["responsePayload"] = decode(outcome.result)
+    return record
+
+
+def send_to_destination(
+    lane: Lane, target: Target, event: Event, condition: str, outcome: Succeeded | Failed | None
+) -> None:
+    """Deliver the record of an ended event."""
+    record = destination_record(event, condition, outcome, lane.bus.clock.now(), lane.version)
+    _deliver(lane, target, event, Message(encode(record), event), "DestinationDeliveryFailures")
+
+
+def send_to_dead_letter_queue(lane: Lane, target: Target, event: Event, failure: Failed | None) -> None:
+    """Deliver the original event, unchanged, with what went wrong in its attributes."""
+    message = failure.error_message if failure is not None else (event.reason.value if event.reason is not None else "")
+    attributes: MessageAttributes = {
+        "RequestID": {"DataType": "String", "StringValue": event.request_id},
+        "ErrorCode": {"DataType": "Number", "StringValue": "200" if failure is not None else "429"},
+        "ErrorMessage": {
+            "DataType": "String",
+            "StringValue": message.encode()[:ERROR_MESSAGE_LIMIT].decode(errors="ignore") or " ",
+        },
+    }
+    body = as_text(encode(event.payload()))
+    _deliver(lane, target, event, Message(body, event, attributes=attributes), "DeadLetterErrors")
+
+
+def _deliver(lane: Lane, target: Target, event: Event, message: Message, failures: str) -> None:
+    bus, function = lane.bus, lane.function
+    decision = bus.authority.may_send(function.source, target)
+    if not decision.is_allowed:
+        problem = decision.reason
+        mend = f"call {function.label}.role.allow({target.send_action!r}, {target.label})"
+    else:
+        try:
+            target.accept(message, function.source)
+            return
+        except AWSError as error:
+            problem, mend = error.message, error.mend or ""
+    bus.count(failures, function.arn)
+    event.note = f"{target.kind} {target.name} did not take it: {problem}"
+    bus.log.warning(
+        "destination_failed", function=function.name, destination=target.arn, problem=problem, mend=mend, metric=failures
+    )

@@ -1,0 +1,303 @@
+"""The queue of one function, and the environments that take from it.
+
+Every function has a lane of its own: that is why a slow, throttled or failing one never delays another. Choosing an
+environment and reserving it is one synchronous step (`attend`); only running the handler is awaited.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from eventbus.delivery.destinations import send_to_dead_letter_queue, send_to_destination
+from eventbus.delivery.event import Attempt, Event, State
+from eventbus.delivery.retry import AsyncSettings, Decision, Discard, Finished, Reason, RetryAt, backoff, decide
+from eventbus.execution.environment import Environment, Phase
+from eventbus.execution.outcome import Failed, Outcome, Succeeded, Throttled
+from eventbus.execution.thread import ThreadEnvironment
+
+if TYPE_CHECKING:
+    from eventbus.bus import EventBus
+    from eventbus.clock import Timer
+    from eventbus.delivery.targets import Source, Target
+    from eventbus.execution.concurrency import Pool
+    from eventbus.functions.function import Function
+
+
+class Lane:
+    """One function's events: queued here, taken by its environments, settled by the rules of `retry`."""
+
+    def __init__(self, function: Function, bus: EventBus) -> None:
+        self.function = function
+        self.bus = bus
+        self.name = function.name
+        self.arn = function.arn
+        self.version = "$LATEST"
+        self.handler: Callable[[Any, Any], Any] = function.handler
+        self.access = function.access
+        self.queue: deque[Event] = deque()
+        self.environments: set[Environment] = set()
+        self.idle: list[Environment] = []
+        self.active = 0
+        """Environments that hold a unit of concurrency."""
+        self.inside = 0
+        """How many of them are inside a handler; when all are, nobody looks at the queue."""
+        self.is_watched = False
+        self.is_held = False
+        """The queue waits out a back-off, because no environment could be had for it."""
+        self.throttles = 0
+        """Throttled tries in a row."""
+        self.permits: dict[Source, int] = {}
+        """Sources that were allowed to invoke, with the policy version that allowed them."""
+        self.finished = 0
+        self.dead_lettered = 0
+        self.waiting: set[Event] = set()
+        """Events that wait for a retry."""
+        self.on_success: Target | None = None
+        self.on_failure: Target | None = None
+        self.dead_letter: Target | None = None
+        self._made = 0
+        self._backoff: Timer | None = None
+        self.pool: Pool
+        self.apply_configuration()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Lane {self.name}: {len(self.queue)} queued, {self.inside} running, {len(self.waiting)} waiting for a retry, "
+            f"{len(self.environments)} environments>"
+        )
+
+    def apply_configuration(self) -> None:
+        """Take over what the function's configuration says."""
+        configuration = self.configuration = self.function.configuration
+        self.timeout = configuration.timeout
+        self.settings = AsyncSettings(
+            configuration.retries, configuration.max_event_age, configuration.reserved_concurrency == 0
+        )
+        self.pool = self.bus.account.reserve(self.name, configuration.reserved_concurrency)
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/lambda/{self.name}"
+
+    def new_log_stream(self) -> str:
+        """A name as AWS makes them: the date, the version and 32 hexadecimal digits."""
+        return f"{self.bus.today()}/[{self.version}]{self.bus.ids.hex(32).lower()}"
+
+    # -- taking events in -------------------------------------------------------------------------------------------
+
+    def put(self, event: Event) -> None:
+        """Queue an event, and see that somebody looks at it."""
+        self.queue.append(event)
+        if self.is_held:
+            self.bus.resting += 1
+            return
+        self.bus.backlog += 1
+        if self.active == self.inside:
+            self.attend()
+
+    def put_first(self, event: Event) -> None:
+        """Queue a direct call, ahead of all asynchronous events; the caller has seen that there is room."""
+        if self.is_held:
+            self.release()
+        self.queue.appendleft(event)
+        self.bus.backlog += 1
+        if self.active == self.inside:
+            self.attend()
+
+    def attend(self) -> None:
+        """Give the queue one more environment: an idle one, else a new one, else back off."""
+        if not self.queue or self.is_held or self.bus.is_stopping:
+            return
+        if not self.pool.has_room:
+            self._back_off()
+            return
+        self.pool.busy += 1
+        self.active += 1
+        self.throttles = 0
+        self.bus.watch_deadlines(self.timeout)
+        if self.idle:
+            self.idle.pop().wake_up()
+        else:
+            self._made += 1
+            kind = ThreadEnvironment if self.configuration.isolation == "thread" else Environment
+            environment = kind(self, self._made)
+            self.environments.add(environment)
+            self.bus.start_task(environment.run)
+
+    def went_idle(self, environment: Environment) -> None:
+        """An environment found nothing more to take, or stepped back behind starved functions."""
+        environment.move(Phase.IDLE)
+        self.idle.append(environment)
+        self._give_back()
+        self.attend()
+        self.bus.make_room()
+        self.bus.notice_rest()
+
+    def lost(self, environment: Environment) -> None:
+        """An environment is gone in the middle of an invocation."""
+        self.environments.discard(environment)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self.active -= 1
+        self.pool.give_back()
+
+    # -- backing off ------------------------------------------------------------------------------------------------
+
+    def _back_off(self) -> None:
+        """No environment may be had: throttle the event at the head, give up on what gets too old, try again later."""
+        now = self.bus.clock.now()
+        self.throttles += 1
+        throttled = Throttled(self.pool.reason)
+        head = self.queue[0]
+        head.throttles += 1
+        head.last = Attempt(now, 0.0, throttled, None, head.number, now - head.at, False, None, head.last)
+        self.bus.journal.throttled(self, head.last)
+        waiting, given_up = deque[Event](), list[tuple[Event, Reason]]()
+        for event in self.queue:
+            verdict = self._verdict(event, throttled, self.throttles, now)
+            if isinstance(verdict, Discard):
+                given_up.append((event, verdict.reason))
+            else:
+                waiting.append(event)
+        if given_up:
+            self.queue.clear()  # the environments hold on to this very deque
+            self.queue.extend(waiting)
+            self.bus.backlog -= len(given_up)
+            for event, reason in given_up:
+                self.discard(event, reason)
+        if self.queue and not self.is_held:
+            self.is_held = True
+            self.bus.resting += len(self.queue)
+            self.bus.backlog -= len(self.queue)
+            self.pool.waiting.append(self)
+            self._backoff = self.bus.clock.call_at(now + backoff(self.throttles), self._try_again)
+        self.bus.notice_rest()
+
+    def _try_again(self) -> None:
+        if self.is_held:
+            self.release()
+            self.attend()
+
+    def release(self) -> None:
+        """End the back-off: an environment is free again, or its time is up."""
+        self.is_held = False
+        self.bus.resting -= len(self.queue)
+        self.bus.backlog += len(self.queue)
+        if self._backoff is not None:
+            self._backoff.cancel()
+            self._backoff = None
+        if self in self.pool.waiting:
+            self.pool.waiting.remove(self)
+
+    # -- judging ----------------------------------------------------------------------------------------------------
+
+    def admits(self, event: Event, age: float) -> bool:
+        """Whether the event may be tried: not too old, and its source permitted. It is given up otherwise."""
+        if event.reply is not None:
+            return True
+        if age > self.settings.max_event_age:
+            self.discard(event, Reason.EVENT_AGE_EXCEEDED)
+            return False
+        if event.attempts == 0 and not self._permits(event):
+            self.discard(event, Reason.ACCESS_DENIED)
+            return False
+        return True
+
+    def _permits(self, event: Event) -> bool:
+        """Whether the function's resource policy lets the source invoke it; remembered until the policy changes."""
+        version = self.access.version
+        decision = self.bus.authority.may_send(event.source, self.function)
+        if not decision.is_allowed:
+            event.note = self.bus.denied(event.source, self.function, decision)
+            return False
+        if self.bus.authority.is_cacheable(event.source, self.function):
+            self.permits[event.source] = version
+        return True
+
+    def settle(self, event: Event, attempt: Attempt) -> None:
+        """Decide what follows an attempt, and do it."""
+        outcome = attempt.outcome
+        if event.reply is not None:
+            assert not isinstance(outcome, Throttled)
+            attempt.age = -1.0  # a direct call has no age
+            self._end(event, State.FINISHED)
+            event.reply.answer(outcome, attempt)
+            return
+        now = self.bus.clock.now()
+        match self._verdict(event, outcome, event.throttles, now):
+            case RetryAt(when):
+                event.state = State.WAITING
+                self.waiting.add(event)
+                self.bus.resting += 1
+                self.bus.clock.call_at(when, self._retry, event)
+            case Discard(reason):
+                self.discard(event, reason)
+            case Finished():
+                self.finished += 1
+                if self.on_success is not None:
+                    assert isinstance(outcome, Succeeded)
+                    send_to_destination(self, self.on_success, event, "Success", outcome)
+                self._end(event, State.FINISHED)
+
+    def _verdict(self, event: Event, outcome: Outcome, throttles: int, now: float) -> Decision:
+        return decide(
+            outcome, attempts=event.attempts, throttles=throttles, age=now - event.at, settings=self.settings, now=now
+        )
+
+    def _retry(self, event: Event) -> None:
+        if event in self.waiting:
+            self.waiting.discard(event)
+            self.bus.resting -= 1
+            event.state = State.QUEUED
+            self.put(event)
+
+    def discard(self, event: Event, reason: Reason) -> None:
+        """Give up on an event: destination, dead-letter queue and dead-letter list get it."""
+        event.reason = reason
+        self.dead_lettered += 1
+        outcome = event.last.outcome if event.last is not None else None
+        failure = outcome if isinstance(outcome, Failed) and reason is not Reason.ZERO_RESERVED_CONCURRENCY else None
+        if reason is not Reason.BUS_CLOSED:
+            self.bus.journal.dropped(self, event, reason)
+            if self.on_failure is not None and reason is not Reason.ACCESS_DENIED:
+                send_to_destination(self, self.on_failure, event, reason.value, failure)
+            if self.dead_letter is not None and reason is not Reason.ACCESS_DENIED:
+                send_to_dead_letter_queue(self, self.dead_letter, event, failure)
+        self.bus.dead_letters.add(event, failure)
+        self._end(event, State.DEAD_LETTERED)
+
+    def _end(self, event: Event, state: State) -> None:
+        event.state = state
+        event.body = event.copy = None
+        self.bus.outstanding -= 1
+        if event.reply is not None:
+            self.bus.direct -= 1
+
+    # -- leaving the bus --------------------------------------------------------------------------------------------
+
+    def close(self) -> list[Event]:
+        """Take out everything that isn't running."""
+        if self.is_held:
+            self.release()
+        self.bus.backlog -= len(self.queue)
+        self.bus.resting -= len(self.waiting)
+        left = [*self.queue, *sorted(self.waiting, key=lambda event: event.number)]
+        self.queue.clear()
+        self.waiting.clear()
+        return left
+
+    def interrupt(self) -> list[Event]:
+        """Take out what is still running; late results are discarded."""
+        running = [environment for environment in self.environments if environment.event is not None]
+        left = [environment.interrupt() for environment in running]
+        return sorted(left, key=lambda event: event.number)
+
+    def abandon(self, event: Event) -> None:
+        """The bus was left before this event ended."""
+        if event.reply is None:
+            self.discard(event, Reason.BUS_CLOSED)
+        else:
+            self._end(event, State.DEAD_LETTERED)

@@ -1,0 +1,96 @@
+"""Payloads: JSON values on their way through the queue.
+
+A payload is encoded once, when it is accepted, and decoded anew for every delivery; that is what gives each handler its
+own copy. The codec is orjson where it agrees with the standard library and the standard library where it doesn't
+(large integers, lone surrogates, subclasses): `bytes` were written by the one, `str` by the other.
+
+orjson alone would let through what AWS refuses (a UUID, a plain Enum become text, NaN becomes null). Comparing the
+decoded value with the original shows every such change, and costs less than walking the value in Python.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, TypeAlias
+
+import orjson
+
+from eventbus.errors import NotJSON
+
+JSONValue: TypeAlias = Any
+"""What JSON carries: None, bool, int, float, str, and lists and str-keyed dicts of these."""
+
+Encoded: TypeAlias = bytes | str
+
+_LONG_NUMBER = re.compile(r"\d{19}")  # orjson reads integers beyond 64 bits as floats
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def encode(value: JSONValue) -> Encoded:
+    """The compact JSON of a value, to be decoded by `decode` as often as it is delivered.
+
+    Raises NotJSON if a handler could not receive it as plain JSON; the message names the offending type.
+    """
+    return encode_and_copy(value)[0]
+
+
+def encode_and_copy(value: JSONValue) -> tuple[Encoded, JSONValue]:
+    """Like `encode`, with the copy that the check has made anyway: good for one delivery."""
+    try:
+        data = orjson.dumps(value, option=_OPTIONS)
+        copy = orjson.loads(data)
+        if copy == value:
+            # orjson >= 3.12 hands out bytes in blocks of 4 KiB; a copy is as large as its content
+            return bytes(memoryview(data)), copy
+    except (TypeError, ValueError, RecursionError):
+        pass
+    text = _encode_slowly(value)
+    return text, json.loads(text)
+
+
+def _encode_slowly(value: JSONValue, *, allow_nan: bool = False) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=allow_nan)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotJSON(str(error) or "the value is nested too deeply") from None
+
+
+def encode_result(value: JSONValue) -> Encoded:
+    """The JSON of what a handler returned; as on AWS it may hold NaN and infinities."""
+    try:
+        return encode(value)
+    except NotJSON:
+        return _encode_slowly(value, allow_nan=True)
+
+
+def decode(data: Encoded) -> JSONValue:
+    """A fresh copy of an encoded value."""
+    return orjson.loads(data) if data.__class__ is bytes else json.loads(data)
+
+
+def size(data: Encoded) -> int:
+    """How many bytes the payload has on the wire."""
+    return len(data) if data.__class__ is bytes else len(data.encode())  # type: ignore[union-attr]
+
+
+def as_text(data: Encoded) -> str:
+    """The payload as the text of a message body."""
+    return data if isinstance(data, str) else data.decode()
+
+
+def parse(text: str | bytes) -> JSONValue:
+    """Parse JSON text that somebody sent. Raises ValueError with the parser's sentence."""
+    try:
+        if not _LONG_NUMBER.search(text if isinstance(text, str) else text.decode()):
+            return orjson.loads(text)
+    except ValueError:
+        pass
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("the text is nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,16 @@
+"""Which invocation the running code is part of.
+
+Set once by every environment, in its own task or thread, and inherited by the tasks and threads that a handler starts:
+that is how a bucket knows whose role it acts for, how the trace knows the cause and the log knows the request. A task
+that outlives its invocation belongs to the environment's next one, as a thawed background thread does on AWS.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eventbus.execution.environment import Environment
+
+current_environment: ContextVar[Environment | None] = ContextVar("eventbus_environment", default=None)

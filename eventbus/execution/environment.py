@@ -1,0 +1,239 @@
+"""An execution environment: one long-lived task that takes events from its function's queue, one at a time.
+
+    cold ──► busy ◄──► idle
+               │         │
+               └──► gone ◄┘        overran its time limit · the function was deleted · the bus was left
+
+`Environment._serve` is the hot path: everything between taking an event and its outcome that is not the handler. It is
+kept in one piece so that it can be read, and measured, whole. What it avoids, in order of what it would cost: a task
+per event, a cancel scope per event (one watchdog serves all), a turn of the event loop per event (a budget of events
+between two turns), formatting anything that nobody has asked for.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from eventbus.delivery.event import Attempt, State
+from eventbus.delivery.payload import decode
+from eventbus.execution.context import LambdaContext
+from eventbus.execution.current import current_environment
+from eventbus.execution.outcome import RETURNED_NONE, Failed, Outcome, raised, returned, timed_out
+
+if TYPE_CHECKING:
+    from eventbus.delivery.event import Event
+    from eventbus.delivery.lane import Lane
+
+LINE_LIMIT = 262_144
+"""Characters of one log event; what is longer is cut (256 KB was CloudWatch's limit until 2025)."""
+LINES_KEPT = 10_000
+"""Log events of one invocation; what comes after is dropped."""
+BUDGET = 64
+"""Events that an environment may run before it gives the event loop a turn: no other task waits longer than a few ms."""
+
+
+class Phase(enum.Enum):
+    """Where an environment is in its life."""
+
+    COLD = "cold"
+    BUSY = "busy"
+    IDLE = "idle"
+    GONE = "gone"
+
+
+MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.COLD: frozenset({Phase.BUSY, Phase.GONE}),
+    Phase.BUSY: frozenset({Phase.IDLE, Phase.GONE}),
+    Phase.IDLE: frozenset({Phase.BUSY, Phase.GONE}),
+    Phase.GONE: frozenset(),
+}
+
+
+class Environment:
+    """One environment of one function. `event` is what its handler is working on, or None."""
+
+    isolation = "task"
+
+    def __init__(self, lane: Lane, number: int) -> None:
+        self.lane = lane
+        self.number = number
+        self.phase = Phase.COLD
+        self.event: Event | None = None
+        self.started = 0.0
+        """When the handler was called, in the event loop's time."""
+        self.deadline = 0.0
+        self.lines: list[tuple[float, str]] | None = None
+        """What the running handler has written so far."""
+        self._partial = ""
+        self.is_cold = True
+        """No event has been handled here yet."""
+        self._scope = anyio.CancelScope()
+        self._wake = anyio.Event()
+        self._stream: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Environment {self.number} of {self.lane.name}: {self.phase.value}, {self.isolation}>"
+
+    @property
+    def log_stream(self) -> str:
+        """The name of the log stream that this environment alone writes."""
+        if self._stream is None:
+            self._stream = self.lane.new_log_stream()
+        return self._stream
+
+    def move(self, phase: Phase) -> None:
+        """Change the phase. Raises RuntimeError, changing nothing, for a move that the table doesn't have."""
+        if phase not in MOVES[self.phase]:
+            raise RuntimeError(f"{self!r} cannot become {phase.value}")
+        self.phase = phase
+
+    def wake_up(self) -> None:
+        """Take an idle environment back to work; the caller has taken its unit of concurrency."""
+        self.move(Phase.BUSY)
+        self._wake.set()
+
+    def retire(self) -> None:
+        """End an environment that isn't inside a handler."""
+        self.move(Phase.GONE)
+        self._wake.set()
+
+    def overrun(self) -> None:
+        """End this environment because its handler overran, whatever the handler makes of being cancelled."""
+        started = self.started
+        event, lane = self.interrupt(), self.lane
+        outcome = timed_out(lane.timeout, event.request_id)
+        now = lane.bus.clock.now()
+        duration = lane.bus.clock.loop_time() - started
+        attempt = event.last = Attempt(
+            now, duration, outcome, self, event.number, now - event.at, self.is_cold, self._take_lines(), event.last
+        )
+        lane.settle(event, attempt)
+        lane.bus.journal.append(attempt)
+        lane.attend()
+        lane.bus.notice_rest()
+
+    def interrupt(self) -> Event:
+        """End this environment in the middle of an invocation, whose event it returns."""
+        event = self.event
+        assert event is not None
+        self.event = None
+        self.move(Phase.GONE)
+        self.lane.inside -= 1
+        self.lane.lost(self)
+        self._scope.cancel()
+        return event
+
+    def write(self, text: str) -> None:
+        """Keep what the running handler prints: one log event per line."""
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self.write_line(f"{line}\n")
+
+    def write_line(self, line: str) -> None:
+        """Keep one log event of the running handler."""
+        if self.lines is None:
+            self.lines = []
+        if len(self.lines) < LINES_KEPT:
+            self.lines.append((self.lane.bus.clock.now(), line[:LINE_LIMIT]))
+
+    def _take_lines(self) -> list[tuple[float, str]] | None:
+        """What the invocation that ends has written."""
+        if self._partial:
+            self.write_line(self._partial)
+            self._partial = ""
+        lines, self.lines = self.lines, None
+        return lines
+
+    async def call(self, payload: Any, context: LambdaContext) -> Any:
+        """Run the handler; it lives in this task."""
+        return await self.lane.handler(payload, context)
+
+    async def run(self) -> None:
+        """Serve until retired. The bus runs this as one task."""
+        current_environment.set(self)
+        self.move(Phase.BUSY)
+        with self._scope:
+            await self._serve()
+
+    async def _serve(self) -> None:
+        lane = self.lane
+        bus, queue, pool, access, permits = lane.bus, lane.queue, lane.pool, lane.access, lane.permits
+        call = self.call if self.isolation != "task" else lane.handler
+        now, loop_time, dispatcher, record = bus.clock.now, bus.clock.loop_time, bus.dispatcher, bus.journal.append
+        busy = Phase.BUSY
+        while self.phase is busy:
+            budget = BUDGET
+            while queue and self.phase is busy:
+                if lane.is_held:
+                    lane.release()
+                event = queue.popleft()
+                bus.backlog -= 1
+                started_at = now()
+                age = started_at - event.at
+                if age > lane.settings.max_event_age or (
+                    event.attempts == 0 and permits.get(event.source) != access.version
+                ):
+                    if not lane.admits(event, age):
+                        continue
+                if queue and not lane.is_watched:
+                    dispatcher.watch(lane)  # the handler may suspend: somebody has to see what is left
+                # every delivery gets its own copy: built from the source's envelope, or decoded
+                body = event.body
+                if body.__class__ is not bytes:
+                    payload = event.payload()
+                elif (payload := event.copy) is None:
+                    payload = decode(body)  # type: ignore[arg-type]
+                else:
+                    event.copy = None
+                event.attempts += 1
+                event.state = State.RUNNING
+                self.event = event
+                self.started = started = loop_time()
+                self.deadline = started + lane.timeout
+                lane.inside += 1
+                try:
+                    result = await call(payload, LambdaContext(self, event, started))
+                    outcome: Outcome = RETURNED_NONE if result is None else returned(result)
+                except BaseException as error:
+                    if self._comes_from_outside(event, error):
+                        raise
+                    outcome = raised(error, event.request_id)
+                if self.event is not event:
+                    return  # the watchdog was here: this result is late, and discarded
+                self.event = None
+                lane.inside -= 1
+                attempt = event.last = Attempt(
+                    started_at, loop_time() - started, outcome, self, event.number, age, self.is_cold, None, event.last
+                )
+                self.is_cold = False
+                if self.lines is not None or self._partial:
+                    attempt.lines = self._take_lines()
+                if outcome.__class__ is Failed or lane.on_success is not None or event.reply is not None:
+                    lane.settle(event, attempt)
+                else:
+                    event.state = State.FINISHED
+                    event.body = None
+                    lane.finished += 1
+                    bus.outstanding -= 1
+                record(attempt)
+                budget -= 1
+                if budget <= 0:
+                    budget = BUDGET
+                    bus.make_room()
+                    if pool.waiting:
+                        break  # others of the pool are starved: queue up behind them
+                    await checkpoint()
+            if self.phase is busy:
+                lane.went_idle(self)
+                await self._wake.wait()
+                self._wake = anyio.Event()
+
+    def _comes_from_outside(self, event: Event, error: BaseException) -> bool:
+        """Whether this is a cancellation that goes on its way: the watchdog's, or that of the bus itself."""
+        if not isinstance(error, self.lane.bus.cancelled_error):
+            return False
+        return self.event is not event or anyio.current_effective_deadline() == float("-inf")

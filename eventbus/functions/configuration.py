@@ -1,0 +1,101 @@
+"""What a function is configured with: one frozen value, checked as a whole.
+
+Limits: Lambda quotas and CreateFunction (2026).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from eventbus.errors import ConfigurationError, ValidationFailed
+
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+_NAME_PATTERN = r"Member must satisfy regular expression pattern: [a-zA-Z0-9-_\.]+"
+ISOLATIONS = ("task", "thread")
+
+
+def check_name(name: object) -> str:
+    """A function's name: 1-64 letters, digits, `-`, `_` and `.`. Raises ValidationFailed in AWS's words."""
+    if not isinstance(name, str) or not name or not _NAME_CHARACTERS.issuperset(name):
+        raise ValidationFailed(name, "functionName", _NAME_PATTERN)
+    if len(name) > 64:
+        raise ValidationFailed(name, "functionName", "Member must have length less than or equal to 64")
+    return name
+
+
+def _between(low: float, high: float, unit: str) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:
+            raise ConfigurationError(f"{attribute.name}={value!r}: AWS accepts {low:,} to {high:,} {unit}")
+
+    return check
+
+
+def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, int):
+        raise ConfigurationError(f"{attribute.name}={value!r}: a whole number is needed")
+
+
+def _known_isolation(_: Any, __: attrs.Attribute[Any], value: object) -> None:
+    if value not in ISOLATIONS:
+        raise ConfigurationError(f"isolation={value!r}: a handler runs in a 'task' (async def) or a 'thread' (def)")
+
+
+def _concurrency(_: Any, __: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise ConfigurationError(f"reserved_concurrency={value!r}: a whole number from 0, or None for no reservation")
+
+
+@attrs.frozen(kw_only=True)
+class Configuration:
+    """How a function runs, and how its asynchronous events are treated."""
+
+    memory: int = attrs.field(default=128, validator=[_between(128, 10_240, "MB"), _whole])
+    """Megabytes."""
+    timeout: float = attrs.field(default=3, validator=_between(0.001, 900, "seconds"))
+    """Seconds of real time; AWS takes whole seconds from 1, tests may want less."""
+    retries: int = attrs.field(default=2, validator=[_between(0, 2, "retries"), _whole])
+    """Further attempts after a function error."""
+    max_event_age: float = attrs.field(default=21_600, validator=_between(60, 21_600, "seconds"))
+    """Seconds after which an asynchronous event is given up."""
+    reserved_concurrency: int | None = attrs.field(default=None, validator=_concurrency)
+    """Environments that this function alone may use, and no more; 0 switches it off."""
+    isolation: str = attrs.field(default="task", validator=_known_isolation)
+    """`task` for `async def`, `thread` for `def`."""
+    recursive_loop: str = attrs.field(default="Terminate", validator=attrs.validators.in_(("Terminate", "Allow")))
+    """Whether a chain of more than 16 invocations is stopped."""
+    description: str = ""
+
+
+def isolation_of(handler: object, wanted: str | None) -> str:
+    """How a handler runs: as it wants, or by its kind. Raises ConfigurationError for what isn't a handler."""
+    if not callable(handler):
+        raise ConfigurationError(f"{handler!r} is not a handler: a handler is a function that takes (event, context)")
+    try:
+        inspect.signature(handler).bind(None, None)
+    except TypeError:
+        raise ConfigurationError(
+            f"{handler_name(handler)}{inspect.signature(handler)} is not a handler: it is called as handler(event, context)"
+        ) from None
+    except ValueError:
+        pass  # a built-in without a signature: it will show when it is called
+    is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)  # noqa: B004 - asks for the method, not whether it is callable
+    )
+    if wanted is None:
+        return "task" if is_async else "thread"
+    if wanted == "task" and not is_async:
+        raise ConfigurationError(f"{handler_name(handler)} is a plain function and runs in a thread; make it `async def`")
+    if wanted == "thread" and is_async:
+        raise ConfigurationError(f"{handler_name(handler)} is `async def` and runs in a task; make it a plain `def`")
+    return wanted
+
+
+def handler_name(handler: object) -> str:
+    """A handler's own name, for a function that is given none."""
+    return str(getattr(handler, "__name__", type(handler).__name__))

@@ -1,0 +1,42 @@
+"""Identifiers: seeded, so that runs repeat; cheap to draw; formatted only when somebody looks.
+
+A request id is a counter until it is shown. Showing it mixes the counter with the bus's own 128-bit key and writes the
+result as the UUID that AWS would show.
+"""
+
+from __future__ import annotations
+
+import random
+
+_MASK = (1 << 128) - 1
+_ODD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2^128 / golden ratio, odd: multiplying by it is a bijection on 128 bits
+
+
+def as_uuid(number: int) -> str:
+    """A 128-bit number in the form of a version 4 UUID."""
+    text = f"{number & _MASK:032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
+
+
+class Ids:
+    """Every identifier of one bus, drawn from one seeded generator."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._random = random.Random(seed)
+        self._key = self._random.getrandbits(128)
+
+    def request_id(self, number: int) -> str:
+        """The request id of the event with this number; the same number always gives the same id."""
+        return as_uuid(((number + 1) * _ODD) ^ self._key)
+
+    def uuid(self) -> str:
+        """A fresh random UUID."""
+        return as_uuid(self._random.getrandbits(128))
+
+    def hex(self, digits: int) -> str:
+        """A fresh random number of so many upper-case hexadecimal digits."""
+        return f"{self._random.getrandbits(4 * digits):0{digits}X}"
+
+    def text(self, length: int, alphabet: str) -> str:
+        """A fresh random text over an alphabet."""
+        return "".join(self._random.choices(alphabet, k=length))

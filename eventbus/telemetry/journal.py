@@ -1,0 +1,64 @@
+"""The one narrow hook through which the engine reports what happened.
+
+On the hot path an attempt is one `append`. Logs and metrics are made of these values when somebody reads them, or, so
+that memory stays bounded, whenever a batch is full.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from eventbus.delivery.retry import Reason
+
+if TYPE_CHECKING:
+    from eventbus.delivery.event import Attempt, Event
+    from eventbus.delivery.lane import Lane
+    from eventbus.telemetry.metrics import Metrics
+
+BATCH = 512
+
+
+class Journal:
+    """Attempts, newest last: the latest `history` of them are kept for the logs, all of them are counted."""
+
+    def __init__(self, metrics: Metrics, history: int) -> None:
+        self._metrics = metrics
+        self._fresh: list[Attempt] = []
+        self._kept: deque[Attempt] = deque(maxlen=history)
+        self.forgotten = 0
+        """Attempts that the logs no longer show."""
+
+    def append(self, attempt: Attempt) -> None:
+        """Note an attempt that ran."""
+        self._fresh.append(attempt)
+        if len(self._fresh) >= BATCH:
+            self._fold()
+
+    def attempts(self) -> deque[Attempt]:
+        """The attempts that are kept, oldest first."""
+        self._fold()
+        return self._kept
+
+    def metrics(self) -> Metrics:
+        """The metrics, up to date."""
+        self._fold()
+        return self._metrics
+
+    def throttled(self, lane: Lane, attempt: Attempt) -> None:
+        """Note a try for which there was no environment."""
+        self._metrics.count("Throttles", lane.function.arn, attempt.at)
+
+    def dropped(self, lane: Lane, event: Event, reason: Reason) -> None:
+        """Note an event that was given up."""
+        now = lane.bus.clock.now()
+        self._metrics.count("AsyncEventsDropped", lane.function.arn, now)
+        if reason is Reason.RECURSIVE_INVOCATION:
+            self._metrics.count("RecursiveInvocationsDropped", lane.function.arn, now)
+
+    def _fold(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        self.forgotten += max(0, len(self._kept) + len(fresh) - (self._kept.maxlen or 0))
+        self._kept.extend(fresh)
+        for attempt in fresh:
+            self._metrics.attempted(attempt)

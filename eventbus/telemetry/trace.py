@@ -1,0 +1,163 @@
+"""Causality: every action and every event knows what caused it, and `bus.trace` is the tree of that.
+
+The engine keeps nodes and nothing else; text, dict and Mermaid are made when somebody reads. The tree shows instants of
+the bus's clock and no real durations, so that under a virtual clock the same seed gives the same text, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import attrs
+
+
+class Named(Protocol):
+    """Something that the trace shows by its name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+@attrs.define(eq=False, weakref_slot=False)
+class Cause:
+    """A node of the trace: something that happened at one instant, because of something else."""
+
+    at: float
+    """Seconds since the epoch, by the bus's clock."""
+    cause: Cause | None
+    """What this happened because of; None for what comes from outside."""
+    hops: int
+    """How many invocations lie between the first cause and this one; stopped at 16."""
+
+
+@attrs.define(eq=False, weakref_slot=False)
+class Action(Cause):
+    """Something that a caller did to a resource, or one resource did to another: a put, a publish, a delivery."""
+
+    verb: str
+    resource: Named
+    detail: str = ""
+    """What distinguishes it: an object key, a message id."""
+    note: str = ""
+    """What became of it, where nothing below says so: "no notification matches this key"."""
+
+
+class Trace:
+    """`bus.trace`: the latest nodes, readable as a tree in text, as dicts and as a Mermaid diagram."""
+
+    def __init__(self, limit: int) -> None:
+        self._nodes: deque[Cause] = deque(maxlen=limit)
+        self.append = self._nodes.append
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[Cause]:
+        return iter(list(self._nodes))
+
+    def clear(self) -> None:
+        """Forget everything so far."""
+        self._nodes.clear()
+
+    def __repr__(self) -> str:
+        return f"<Trace: {len(self)} nodes>"
+
+    def __str__(self) -> str:
+        """The tree as text: what happened, indented below what caused it."""
+        return "\n".join(_as_text(self.tree()))
+
+    def tree(self) -> list[dict[str, Any]]:
+        """The tree as plain dicts: `what`, `at`, `outcome`, `note`, `attempts` and `children`."""
+        nodes = list(self._nodes)
+        known = {id(node): describe(node) for node in nodes}
+        roots: list[dict[str, Any]] = []
+        for node in nodes:
+            parent = known.get(id(node.cause)) if node.cause is not None else None
+            (roots if parent is None else parent["children"]).append(known[id(node)])
+        return roots
+
+    def mermaid(self) -> str:
+        """The tree as a Mermaid flowchart, to paste into documentation."""
+        lines = ["flowchart LR"]
+        _as_mermaid(self.tree(), None, lines)
+        return "\n".join(lines)
+
+
+def describe(node: Cause) -> dict[str, Any]:
+    """One node as a dict."""
+    from eventbus.delivery.event import Event
+
+    if isinstance(node, Event):
+        return {
+            "what": node.lane.name,
+            "source": node.source.arn or node.source.principal,
+            "kind": "invocation",
+            "at": node.at,
+            "request_id": node.request_id,
+            "outcome": str(node.reason) if node.reason is not None else node.state.value,
+            "note": node.note,
+            "attempts": [_attempt(node, number, attempt) for number, attempt in enumerate(node.history, 1)],
+            "children": [],
+        }
+    assert isinstance(node, Action)
+    what = f"{node.verb} {node.resource.name}" + (f"/{node.detail}" if node.detail else "")
+    return {"what": what, "kind": "action", "at": node.at, "note": node.note, "children": []}
+
+
+def _attempt(event: Any, number: int, attempt: Any) -> dict[str, Any]:
+    from eventbus.execution.outcome import Failed, Throttled
+
+    outcome = attempt.outcome
+    said = "ok"
+    if isinstance(outcome, Failed):
+        said = str(outcome)
+    elif isinstance(outcome, Throttled):
+        said = f"throttled: {outcome.reason}"
+    return {"after": round(attempt.at - event.at, 3), "outcome": said}
+
+
+def _as_text(roots: list[dict[str, Any]]) -> Iterator[str]:
+    for root in roots:
+        source = f"{root['source']} → " if root["kind"] == "invocation" else ""
+        yield source + _headline(root)
+        yield from _branches(root, "")
+
+
+def _branches(node: dict[str, Any], indent: str) -> Iterator[str]:
+    attempts = node.get("attempts", [])
+    told = attempts if len(attempts) > 1 or (attempts and attempts[0]["outcome"] != "ok") else []
+    rows: list[Any] = [*told, *node["children"]]
+    for index, row in enumerate(rows):
+        is_last = index == len(rows) - 1
+        branch, deeper = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
+        if "what" in row:
+            yield f"{indent}{branch}{_headline(row)}"
+            yield from _branches(row, indent + deeper)
+        else:
+            yield f"{indent}{branch}attempt {index + 1} after {row['after']:g} s: {_one_line(row['outcome'])}"
+
+
+def _headline(node: dict[str, Any]) -> str:
+    note = f"  ({node['note']})" if node["note"] else ""
+    if node["kind"] == "action":
+        return f"{node['what']}{note}"
+    outcome = node["outcome"]
+    mark = {"finished": "✓ finished", "queued": "… queued", "running": "… running"}.get(outcome, f"✗ {outcome}")
+    if outcome.startswith("waiting"):
+        mark = f"… {outcome}"
+    return f"λ {node['what']}  {mark}{note}"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 120 else f"{line[:119]}…"
+
+
+def _as_mermaid(nodes: list[dict[str, Any]], parent: str | None, lines: list[str]) -> None:
+    for node in nodes:
+        name = f"n{len(lines)}"
+        text = _one_line(_headline(node)).replace('"', "'").replace("<", "&lt;").replace(">", "&gt;")
+        lines.append(f'    {name}["{text}"]' if parent is None else f'    {parent} --> {name}["{text}"]')
+        _as_mermaid(node["children"], name, lines)
