@@ -1,0 +1,68 @@
+"""Batches: the whole is checked first; after that each entry succeeds or fails by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from eventbus.errors import ConfigurationError
+from triggers.sqs import attributes as message_attributes
+from triggers.sqs.errors import BatchRequestTooLong, SQSError
+from triggers.sqs.messages import BatchFailure, DeleteBatchResult, ReceivedMessage, SendBatchResult, SentMessage
+from triggers.sqs.validation import check_entries
+
+_ENTRY_KEYS = {"id", "body", "attributes", "delay_seconds", "group_id", "deduplication_id", "trace_header"}
+
+
+def send_batch(send: Callable[..., SentMessage], entries: Iterable[Mapping[str, Any]], limit: int) -> SendBatchResult:
+    """Send every entry of a batch with `send`; raises SQSError, with nothing sent, if the batch itself is wrong."""
+    batch = [_entry(position, entry) for position, entry in enumerate(entries)]
+    check_entries([entry_id for entry_id, _ in batch], "SendMessageBatchRequestEntry")
+    total = sum(_size(arguments) for _, arguments in batch)
+    if total > limit:
+        raise BatchRequestTooLong(total, limit)
+    successful: dict[str, SentMessage] = {}
+    failed: list[BatchFailure] = []
+    for entry_id, arguments in batch:
+        try:
+            successful[entry_id] = send(**arguments)
+        except SQSError as error:
+            failed.append(BatchFailure(entry_id, error.code, error.message))
+    return SendBatchResult(successful, tuple(failed))
+
+
+def _entry(position: int, entry: Any) -> tuple[str, dict[str, Any]]:
+    if not isinstance(entry, Mapping) or "body" not in entry or not entry.keys() <= _ENTRY_KEYS:
+        raise ConfigurationError(
+            f"entry {position} of the batch is {entry!r}; an entry is a mapping with 'body' and, as needed, "
+            f"{', '.join(sorted(_ENTRY_KEYS - {'body'}))}"
+        )
+    arguments = dict(entry)
+    return arguments.pop("id", str(position)), arguments
+
+
+def _size(arguments: Mapping[str, Any]) -> int:
+    body = arguments["body"]
+    try:
+        attributes = message_attributes.size(message_attributes.normalise(arguments.get("attributes")))
+    except SQSError:
+        attributes = 0  # this entry fails by itself
+    return attributes + (len(body.encode("utf-8", "replace")) if isinstance(body, str) else 0)
+
+
+def delete_batch(
+    delete: Callable[[ReceivedMessage | str], None], messages: Iterable[ReceivedMessage | str]
+) -> DeleteBatchResult:
+    """Delete every message of a batch with `delete`."""
+    batch = {str(position): message for position, message in enumerate(messages)}
+    check_entries(list(batch), "DeleteMessageBatchRequestEntry")
+    successful: list[str] = []
+    failed: list[BatchFailure] = []
+    for entry_id, message in batch.items():
+        try:
+            delete(message)
+        except SQSError as error:
+            failed.append(BatchFailure(entry_id, error.code, error.message))
+        else:
+            successful.append(entry_id)
+    return DeleteBatchResult(tuple(successful), tuple(failed))

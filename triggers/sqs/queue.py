@@ -1,0 +1,371 @@
+"""A queue: what callers do with it. Its messages are kept by a `Store`, which decides; here is what makes it happen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio.lowlevel
+import attrs
+
+from eventbus.delivery.payload import as_text
+from eventbus.delivery.targets import Message, MessageAttributes, Source
+from eventbus.telemetry.trace import Cause
+from triggers.deduplication import Deduplication, content_id
+from triggers.sqs import attributes as message_attributes
+from triggers.sqs import validation
+from triggers.sqs.attributes import AttributeInput
+from triggers.sqs.batches import delete_batch, send_batch
+from triggers.sqs.configured import ConfiguredQueue
+from triggers.sqs.errors import InvalidParameterValue, OverLimit, PurgeQueueInProgress, QueueDoesNotExist
+from triggers.sqs.fifo import FifoStore
+from triggers.sqs.messages import (
+    DeleteBatchResult,
+    QueueStatistics,
+    ReceivedMessage,
+    SendBatchResult,
+    SentMessage,
+    State,
+    StoredMessage,
+    md5,
+    read_handle,
+    received,
+)
+from triggers.sqs.settings import QueueSettings
+from triggers.sqs.store import StandardStore
+from triggers.sqs.waiting import Waiters
+
+if TYPE_CHECKING:
+    from triggers.sqs.service import SQS
+
+IN_FLIGHT_LIMIT = 120_000
+"""Messages in flight in one queue (SQS quotas, 2026)."""
+_LONGEST_HOLD = 43_200
+_FIRST_SEQUENCE = 18_850_000_000_000_000_000  # twenty digits, as AWS writes them
+_SERVICE_SENDER = "AIDAIT2UOQQY3AUEKVGXU"
+
+
+class Queue(ConfiguredQueue):
+    """A queue of SQS, made by `SQS.create_queue`.
+
+    Data operations are coroutines that need a running bus; the twins ending in `_nowait` do the same at once, without
+    back-pressure. Inside a handler they need the permission of the function's role (`sqs:SendMessage`, ...).
+    """
+
+    def __init__(self, service: SQS, name: str, *, is_fifo: bool, settings: QueueSettings) -> None:
+        super().__init__(service, name, is_fifo=is_fifo, settings=settings)
+        self.is_deleted = False
+        self._store = FifoStore() if is_fifo else StandardStore()
+        self._waiters = Waiters()
+        self._duplicates: Deduplication[SentMessage] = Deduplication()
+        self._sequence = itertools.count(_FIRST_SEQUENCE, 256)
+        self._tag = self._bus.ids.hex(8)
+        self._purged_at = float("-inf")
+
+    def __repr__(self) -> str:
+        now = self.statistics()
+        return f"<Queue {self.name}: {now.visible} visible, {now.in_flight} in flight, {now.delayed} delayed>"
+
+    # sending
+
+    async def send(
+        self,
+        body: str,
+        *,
+        attributes: AttributeInput | None = None,
+        delay_seconds: int | None = None,
+        group_id: str | None = None,
+        deduplication_id: str | None = None,
+        trace_header: str | None = None,
+    ) -> SentMessage:
+        """Put a message on the queue: SendMessage.
+
+        `body` is text. `attributes` are in AWS's form or plain values (str, int, float, Decimal, bytes). A FIFO queue
+        needs `group_id`, and `deduplication_id` unless it is content-based. Raises SQSError with nothing changed. When
+        cancelled, the message has been sent or not, never half.
+        """
+        self._bus.accepting("send")
+        await self._bus.room()
+        return self.send_nowait(
+            body,
+            attributes=attributes,
+            delay_seconds=delay_seconds,
+            group_id=group_id,
+            deduplication_id=deduplication_id,
+            trace_header=trace_header,
+        )
+
+    def send_nowait(
+        self,
+        body: str,
+        *,
+        attributes: AttributeInput | None = None,
+        delay_seconds: int | None = None,
+        group_id: str | None = None,
+        deduplication_id: str | None = None,
+        trace_header: str | None = None,
+    ) -> SentMessage:
+        """The synchronous twin of `send`: no back-pressure."""
+        self._enter("send", "sqs:SendMessage")
+        message = self._checked(body, attributes, group_id, deduplication_id)
+        message.trace_header = trace_header
+        delay = validation.checked_delay(delay_seconds, self._settings.delay_seconds, is_fifo=self.is_fifo)
+        return self._put(message, delay, None)
+
+    async def send_batch(self, entries: Iterable[Mapping[str, Any]]) -> SendBatchResult:
+        """Send up to ten messages: SendMessageBatch.
+
+        Each entry holds the arguments of `send` (`{"body": "a", "group_id": "g"}`) and may have an `id`; without one
+        its position is its id. Raises SQSError if the batch as a whole is refused; an entry that is refused alone is in
+        `failed`.
+        """
+        self._bus.accepting("send_batch")
+        await self._bus.room()
+        return self.send_batch_nowait(entries)
+
+    def send_batch_nowait(self, entries: Iterable[Mapping[str, Any]]) -> SendBatchResult:
+        """The synchronous twin of `send_batch`."""
+        self._enter("send_batch", "sqs:SendMessage")
+        return send_batch(self.send_nowait, entries, self._settings.maximum_message_size)
+
+    def accept(
+        self,
+        message: Message,
+        source: Source,
+        *,
+        group_id: str | None = None,
+        deduplication_id: str | None = None,
+    ) -> Cause:
+        """Take a message from another resource, which has checked the permission. Returns its trace node."""
+        if self.is_deleted:
+            raise QueueDoesNotExist
+        stored = self._checked(as_text(message.body), message.attributes, group_id, deduplication_id)
+        stored.sender_id = _SERVICE_SENDER
+        self._put(stored, self._settings.delay_seconds, message.cause)
+        assert stored.cause is not None
+        return stored.cause
+
+    def _checked(
+        self, body: str, attributes: AttributeInput | None, group_id: str | None, deduplication_id: str | None
+    ) -> StoredMessage:
+        """The message that this request makes, with nothing changed yet."""
+        settings = self._settings
+        validation.check_body(body)
+        normal: MessageAttributes = message_attributes.normalise(attributes) if attributes else {}
+        validation.check_size(len(body.encode()) + message_attributes.size(normal), settings.maximum_message_size)
+        if self.is_fifo or group_id is not None or deduplication_id is not None:
+            content_based = settings.content_based_deduplication
+            validation.check_grouping(group_id, deduplication_id, is_fifo=self.is_fifo, content_based=content_based)
+            if self.is_fifo and deduplication_id is None:
+                deduplication_id = content_id(body)
+        now = self._bus.clock.now()
+        return StoredMessage(
+            message_id="",
+            body=body,
+            attributes=normal,
+            enqueued_at=now,
+            sent_at=now,
+            sender_id=self._service.owner_id,
+            cause=None,
+            group_id=group_id,
+            deduplication_id=deduplication_id,
+        )
+
+    def _put(self, message: StoredMessage, delay: float, cause: Cause | None) -> SentMessage:
+        now = message.sent_at
+        digest = message_attributes.md5(message.attributes)
+        by_group = self._settings.deduplication_scope == "messageGroup"
+        key = (message.group_id if by_group else None, message.deduplication_id)
+        if self.is_fifo:
+            if (first := self._duplicates.find(key, now)) is not None:
+                node = message.cause = self._bus.note("send", self, first.message_id, cause)
+                node.note = "a duplicate within five minutes: accepted, not delivered"
+                return attrs.evolve(first, md5_of_body=md5(message.body), md5_of_message_attributes=digest)
+            message.sequence_number = f"{next(self._sequence):020d}"
+        message.message_id = self._bus.ids.uuid()
+        message.cause = self._bus.note("send", self, message.message_id, cause)
+        self._store.add(message, now, delay)
+        self._bus.count("NumberOfMessagesSent", self.arn)
+        self._waiters.wake()
+        sent = SentMessage(message.message_id, md5(message.body), digest, message.sequence_number)
+        if self.is_fifo:
+            self._duplicates.remember(key, sent, now)
+        return sent
+
+    # receiving
+
+    async def receive(
+        self, max_messages: int = 1, *, wait: float | None = None, visibility_timeout: int | None = None
+    ) -> list[ReceivedMessage]:
+        """Take up to ten messages: ReceiveMessage.
+
+        They are hidden from other receivers for `visibility_timeout` seconds (by default the queue's); delete them
+        before that ends. `wait` seconds (at most 20, by default the queue's `receive_wait`) for the first message of an
+        empty queue. When cancelled while waiting, no message has been taken.
+        """
+        self._enter("receive", "sqs:ReceiveMessage")
+        wait = self._settings.receive_wait if wait is None else wait
+        validation.check_receive(max_messages, wait)
+        clock = self._bus.clock
+        deadline = clock.now() + wait
+        await anyio.lowlevel.checkpoint()
+        try:
+            while not (messages := self.receive_nowait(max_messages, visibility_timeout=visibility_timeout)):
+                if clock.now() >= deadline:
+                    self._bus.count("NumberOfEmptyReceives", self.arn)
+                    break
+                await self._waiters.wait(clock, min(deadline, self._store.next_instant() or deadline))
+            return messages
+        finally:
+            self._waiters.wake()
+
+    def receive_nowait(self, max_messages: int = 1, *, visibility_timeout: int | None = None) -> list[ReceivedMessage]:
+        """The synchronous twin of `receive`: take what is visible now."""
+        self._enter("receive", "sqs:ReceiveMessage")
+        validation.check_receive(max_messages, 0)
+        visibility = validation.checked_visibility(visibility_timeout, self._settings.visibility_timeout)
+        now = self._pass_time()
+        room = IN_FLIGHT_LIMIT - self._store.in_flight
+        if room <= 0 and not self.is_fifo:
+            raise OverLimit(IN_FLIGHT_LIMIT)
+        redrive = self._settings.redrive
+        dead_letters = None if redrive is None else self._service.dead_letter_queue(redrive)
+        receives = None if redrive is None or dead_letters is None else redrive.max_receive_count
+        taken, dead = self._store.take(now, min(max_messages, room), visibility, receives)
+        if dead_letters is not None:
+            for message in dead:
+                dead_letters.take_dead(message, self)
+        if taken:
+            self._bus.count("NumberOfMessagesReceived", self.arn, len(taken))
+        return [received(message, self._tag) for message in taken]
+
+    def take_dead(self, message: StoredMessage, source: Queue) -> None:
+        """Take over a message that `source` has given up on: same id, and in a standard queue the same age."""
+        now = self._pass_time()
+        moved = attrs.evolve(
+            message,
+            enqueued_at=now if self.is_fifo else message.enqueued_at,
+            dead_letter_source=source.arn,
+            order=-1,
+            state=State.DELAYED,
+            ticket=-1,
+            receives=0,
+            first_received_at=None,
+        )
+        moved.cause = self._bus.note("dead-letter", self, message.message_id, message.cause)
+        moved.cause.note = f"received {message.receives} times from {source.name}"
+        self._store.add(moved, now, 0)
+        self._waiters.wake()
+
+    # what a receiver does with a message
+
+    async def delete(self, message: ReceivedMessage | str) -> None:
+        """Delete a received message, given it or its receipt handle: DeleteMessage.
+
+        A message that is gone already is fine. A handle from before the latest receive deletes nothing, as AWS warns;
+        on a FIFO queue a handle whose time-out has passed is refused. Raises ReceiptHandleIsInvalid for anything else.
+        """
+        self._bus.accepting("delete")
+        await anyio.lowlevel.checkpoint()
+        self.delete_nowait(message)
+
+    def delete_nowait(self, message: ReceivedMessage | str) -> None:
+        """The synchronous twin of `delete`."""
+        self._enter("delete", "sqs:DeleteMessage")
+        handle, stored, is_latest = self._held(message)
+        if self.is_fifo and stored is not None and not (is_latest and stored.state is State.IN_FLIGHT):
+            raise InvalidParameterValue.of(handle, "ReceiptHandle", "The receipt handle has expired.")
+        if stored is None or not is_latest:
+            if stored is not None:
+                self._bus.log.warning("stale_receipt_handle", queue=self.arn, message_id=stored.message_id)
+            return
+        self._store.remove(stored)
+        self._bus.count("NumberOfMessagesDeleted", self.arn)
+        self._waiters.wake()
+
+    async def delete_batch(self, messages: Iterable[ReceivedMessage | str]) -> DeleteBatchResult:
+        """Delete up to ten messages: DeleteMessageBatch. The ids in the result are the positions in the call."""
+        self._bus.accepting("delete_batch")
+        await anyio.lowlevel.checkpoint()
+        return self.delete_batch_nowait(messages)
+
+    def delete_batch_nowait(self, messages: Iterable[ReceivedMessage | str]) -> DeleteBatchResult:
+        """The synchronous twin of `delete_batch`."""
+        self._enter("delete_batch", "sqs:DeleteMessage")
+        return delete_batch(self.delete_nowait, messages)
+
+    async def change_visibility(self, message: ReceivedMessage | str, timeout: int) -> None:
+        """Let a received message be seen again in `timeout` seconds from now, 0 for at once: ChangeMessageVisibility.
+
+        At most 12 hours after it was received. Raises SQSError with nothing changed.
+        """
+        self._bus.accepting("change_visibility")
+        await anyio.lowlevel.checkpoint()
+        self.change_visibility_nowait(message, timeout)
+
+    def change_visibility_nowait(self, message: ReceivedMessage | str, timeout: int) -> None:
+        """The synchronous twin of `change_visibility`."""
+        self._enter("change_visibility", "sqs:ChangeMessageVisibility")
+        timeout = validation.checked_visibility(timeout, 0)
+        handle, stored, is_latest = self._held(message)
+        if stored is None or not is_latest or stored.state is not State.IN_FLIGHT:
+            reason = "Message does not exist or is not available for visibility timeout change."
+            raise InvalidParameterValue.of(handle, "ReceiptHandle", reason)
+        now = self._bus.clock.now()
+        if now + timeout > stored.taken_at + _LONGEST_HOLD:
+            reason = f"Total VisibilityTimeout for the message is beyond the limit [{_LONGEST_HOLD} seconds]"
+            raise InvalidParameterValue.of(timeout, "VisibilityTimeout", reason)
+        self._store.show_at(stored, now + timeout, now)
+        self._waiters.wake()
+
+    def _held(self, message: ReceivedMessage | str) -> tuple[str, StoredMessage | None, bool]:
+        """The handle, the message that it stands for if that still exists, and whether it is of the latest receive."""
+        handle = message.receipt_handle if isinstance(message, ReceivedMessage) else message
+        order, receives = read_handle(self._tag, handle)
+        self._pass_time()
+        stored = self._store.find(order)
+        return handle, stored, stored is not None and stored.receives == receives
+
+    # the rest
+
+    async def purge(self) -> None:
+        """Delete every message, delayed and in flight ones too: PurgeQueue. At most once a minute, as on AWS."""
+        self._bus.accepting("purge")
+        await anyio.lowlevel.checkpoint()
+        self.purge_nowait()
+
+    def purge_nowait(self) -> None:
+        """The synchronous twin of `purge`."""
+        self._enter("purge", "sqs:PurgeQueue")
+        now = self._bus.clock.now()
+        if now < self._purged_at + 60:
+            raise PurgeQueueInProgress(self.name)
+        self._purged_at = now
+        self._store.clear()
+
+    def statistics(self) -> QueueStatistics:
+        """How many messages are visible, in flight and delayed now, and how old the oldest is."""
+        return self._store.statistics(self._pass_time())
+
+    def close(self) -> None:
+        """Called by the service when the queue is deleted: its messages are gone, whoever waits is told."""
+        self.is_deleted = True
+        self._store.clear()
+        self._waiters.wake_all()
+
+    def _changed(self) -> None:
+        self._waiters.wake()
+
+    def _enter(self, call: str, action: str) -> None:
+        self._bus.accepting(call)
+        if self.is_deleted:
+            raise QueueDoesNotExist
+        self._bus.authorize(action, self.arn, self.access, self.label)
+
+    def _pass_time(self) -> float:
+        now = self._bus.clock.now()
+        if dropped := self._store.pass_time(now, self._settings.message_retention):
+            self._bus.log.info("retention_ended", queue=self.arn, messages=dropped)
+            self._bus.count("NumberOfMessagesExpired", self.arn, dropped)
+        return now
