@@ -23,7 +23,7 @@ class Arn:
 
         Raises ConfigurationError if it has fewer than six parts or doesn't begin with `arn:`.
         """
-        parts = text.split(":", 5) if isinstance(text, str) else []
+        parts = text.split(":", 5)
         if len(parts) != 6 or parts[0] != "arn" or not parts[2] or not parts[5]:
             raise ConfigurationError(f"{text!r} is not an ARN; an ARN reads arn:aws:service:region:account:resource")
         return cls(*parts[1:])

@@ -117,7 +117,7 @@ class Authority:
     def _mentions_time(self, policy: Policy) -> bool:
         known = self._depends_on_time.get(id(policy))
         if known is None or known[0] is not policy:
-            text = str(policy.document).lower()
+            text = policy.text.lower()
             known = (policy, any(key in text for key in _TIME_KEYS))
             if len(self._depends_on_time) > 10_000:
                 self._depends_on_time.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Self, overload
@@ -19,7 +19,7 @@ from eventbus.delivery.dead_letters import DeadLetter, DeadLetters
 from eventbus.delivery.dispatcher import Dispatcher
 from eventbus.delivery.event import Body, Event, Reply
 from eventbus.delivery.lane import Lane
-from eventbus.delivery.payload import JSONValue, decode, encode_and_copy
+from eventbus.delivery.payload import JSONValue, compact, decode, encode_and_copy
 from eventbus.delivery.payload import size as payload_size
 from eventbus.delivery.retry import MAX_HOPS, Reason
 from eventbus.delivery.targets import HasPolicy, Source, Target
@@ -42,6 +42,7 @@ from eventbus.execution.watchdog import Watchdog
 from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
 from eventbus.functions.function import Function
 from eventbus.iam.evaluation import Decision
+from eventbus.iam.principals import Principal
 from eventbus.ids import Ids
 from eventbus.telemetry.capture import capture
 from eventbus.telemetry.journal import Journal
@@ -239,7 +240,9 @@ class EventBus:
         for event in left:
             event.lane.abandon(event)
         if left:
-            self.log.warning("events_left_at_close", count=len(left), mend="await bus.wait_idle() before leaving the bus")
+            self.log.warning(
+                "events_left_at_close", count=len(left), mend="await bus.wait_idle() before leaving the bus"
+            )
 
     # -- configuration ----------------------------------------------------------------------------------------------
 
@@ -335,7 +338,7 @@ class EventBus:
         function = target if target.__class__ is Function else self._function(target)
         body, copy = encode_and_copy(payload)
         sender = source if source.__class__ is Source else self.source_of(source)
-        return Receipt(self.enqueue(function, body, sender, None, copy))  # type: ignore[arg-type]
+        return Receipt(self.enqueue(function, body, sender, None, copy))
 
     def enqueue(
         self, function: Function, body: Body, source: Source, cause: Cause | None, copy: JSONValue = None
@@ -345,8 +348,8 @@ class EventBus:
         `body` is encoded JSON or an object whose `record(event)` builds the payload anew for each delivery. Without a
         `cause` it is what the calling handler works on. Raises PayloadTooLarge.
         """
-        if body.__class__ is bytes and len(body) > MAX_ASYNC_PAYLOAD:  # type: ignore[arg-type]
-            raise PayloadTooLarge(len(body), MAX_ASYNC_PAYLOAD, "Event")  # type: ignore[arg-type]
+        if body.__class__ is bytes and len(body) > MAX_ASYNC_PAYLOAD:
+            raise PayloadTooLarge(len(body), MAX_ASYNC_PAYLOAD, "Event")
         if cause is None:
             environment = current_environment.get()
             if environment is not None:
@@ -354,9 +357,9 @@ class EventBus:
         lane = function.lane
         self._accepted = number = self._accepted + 1
         hops = 1 if cause is None else cause.hops + 1
-        event = Event(
-            self.clock.now(), cause, hops, number, lane, source, body, copy if self.backlog < self.queue_limit else None
-        )
+        if self.backlog >= self.queue_limit:
+            body, copy = compact(body) if body.__class__ is bytes else body, None
+        event = Event(self.clock.now(), cause, hops, number, lane, source, body, copy)
         self.trace.append(event)
         self.outstanding += 1
         if hops > MAX_HOPS and lane.configuration.recursive_loop == "Terminate":
@@ -391,9 +394,10 @@ class EventBus:
     ) -> InvocationResult:
         """Run a function directly and wait for its answer (request-response).
 
-        A function that fails is a result with `function_error`, not an exception. When cancelled, the function runs on
-        and its answer is lost, as when a client hangs up. Raises TooManyRequests with its reason when no environment may
-        be had, AccessDenied inside a handler whose role may not, PayloadTooLarge above 6 MB, NotJSON, ResourceNotFound.
+        A function that fails is a result with `function_error`, not an exception. When cancelled, the function runs
+        on and its answer is lost, as when a client hangs up. Raises TooManyRequests with its reason when no
+        environment may be had, AccessDenied inside a handler whose role may not, PayloadTooLarge above 6 MB, NotJSON
+        and ResourceNotFound.
         """
         self.accepting("invoke")
         target = self._function(function)
@@ -526,7 +530,7 @@ class EventBus:
         """The sender that an object, or a principal's name, stands for."""
         known = getattr(source, "source", None)
         if known.__class__ is Source:
-            return known  # type: ignore[no-any-return]
+            return known
         principal = source if isinstance(source, str) else getattr(source, "principal", None)
         arn = None if isinstance(source, str) else getattr(source, "arn", None)
         if not isinstance(principal, str):
@@ -535,6 +539,7 @@ class EventBus:
             )
         sender = self._sources.get((principal, arn))
         if sender is None:
+            Principal.parse(principal)  # a name that IAM cannot know is refused here, not when the event is judged
             account = getattr(source, "account_id", self.account_id)
             label = getattr(source, "label", repr(arn or principal))
             sender = self._sources[principal, arn] = Source(principal, arn, account, label)
@@ -589,18 +594,18 @@ class EventBus:
         """Add to a metric of a resource."""
         self.journal.metrics().count(name, resource_arn, self.clock.now(), n)
 
-    def start_task(self, task: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    def start_task(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run a task for as long as the bus runs."""
         assert self._tasks is not None
         self._tasks.start_soon(task, *args)
 
-    def start_background(self, task: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    def start_background(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run a task that counts as pending work, for `wait_idle`, until it ends."""
         self.outstanding += 1
         self._background += 1
         self.start_task(self._in_background, task, args)
 
-    async def _in_background(self, task: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+    async def _in_background(self, task: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
         current_environment.set(None)
         try:
             await task(*args)
@@ -676,8 +681,9 @@ class EventBus:
 class _Done:
     """An awaitable that is done already, and costs nothing."""
 
-    def __await__(self) -> Iterator[Any]:
-        return iter(())
+    def __await__(self) -> Generator[Any, Any, None]:
+        return
+        yield
 
 
 _DONE = _Done()

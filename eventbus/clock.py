@@ -47,9 +47,12 @@ class Timer:
 class Clock(Protocol):
     """What the bus needs of a clock."""
 
-    is_virtual: bool
-    loop_time: Callable[[], float]
-
+    @property
+    def is_virtual(self) -> bool: ...
+    @property
+    def offset(self) -> float | None: ...
+    @property
+    def loop_time(self) -> Callable[[], float]: ...
     def now(self) -> float: ...
     def call_at(self, due_at: float, callback: Callable[..., None], *args: Any) -> Timer: ...
     def next_due(self) -> float | None: ...
@@ -65,11 +68,17 @@ def _event_loop_time() -> Callable[[], float]:
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_run():
         return cast("Callable[[], float]", trio.lowlevel.current_clock().current_time)
-    return asyncio.get_running_loop().time
+    loop = asyncio.get_running_loop()
+    if type(loop).time is asyncio.BaseEventLoop.time:
+        return time.monotonic  # what that method calls
+    return loop.time
 
 
 class _Timers:
     """The heap of timers that both clocks share."""
+
+    offset: float | None = None
+    """What must be added to `loop_time()` to make it `now()`; None where the two are strangers."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
@@ -134,10 +143,11 @@ class SystemClock(_Timers):
     """Real time: the event loop's clock, so that it also follows a loop whose time a test has made virtual."""
 
     is_virtual = False
+    offset: float
 
     def __init__(self) -> None:
         super().__init__()
-        self._offset = time.time() - time.monotonic()
+        self.offset = time.time() - time.monotonic()
         self._changed: anyio.Event | None = None
 
     def __repr__(self) -> str:
@@ -145,17 +155,17 @@ class SystemClock(_Timers):
 
     def now(self) -> float:
         """Seconds since the epoch; never goes backwards when the machine's wall clock is set."""
-        return self.loop_time() + self._offset
+        return self.loop_time() + self.offset
 
     def start(self, settle: Callable[[], Awaitable[None]]) -> None:
         before = self.now()
         super().start(settle)
-        self._offset = before - self.loop_time()
+        self.offset = before - self.loop_time()
 
     def stop(self) -> None:
         now = self.now()
         super().stop()
-        self._offset = now - self.loop_time()
+        self.offset = now - self.loop_time()
 
     def call_at(self, due_at: float, callback: Callable[..., None], *args: Any) -> Timer:
         timer = super().call_at(due_at, callback, *args)

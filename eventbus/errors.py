@@ -44,7 +44,9 @@ class BusAlreadyEntered(EventBusError):
     """A bus owns its tasks and is entered exactly once."""
 
     def __init__(self) -> None:
-        super().__init__("this bus was entered already; a bus lives for one `async with`, make a new EventBus() for the next")
+        super().__init__(
+            "this bus was entered already; a bus lives for one `async with`, make a new EventBus() for the next"
+        )
 
 
 class BusClosed(EventBusError):
@@ -105,7 +107,9 @@ class PayloadTooLarge(AWSError, ValueError):
     status = 413
 
     def __init__(self, size: int, limit: int, invocation_type: str) -> None:
-        super().__init__(f"{size} byte payload is too large for the {invocation_type} invocation type (limit {limit} bytes)")
+        super().__init__(
+            f"{size} byte payload is too large for the {invocation_type} invocation type (limit {limit} bytes)"
+        )
         self.size = size
         self.limit = limit
 

@@ -12,7 +12,6 @@ from eventbus.delivery.retry import Reason
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Event
-    from eventbus.delivery.targets import Source
     from eventbus.execution.outcome import Failed
 
 
@@ -25,7 +24,8 @@ class DeadLetter:
     attempts: int
     """How often the handler was run."""
     error: str
-    """The last error, as `ValueError: boom`; for a denial the sentence that says who may not do what, and what mends it."""
+    """The last error, as `ValueError: boom`; for a denial the sentence that says who may not do what, and the mending
+    call."""
     error_document: dict[str, Any] | None
     """The last error as the document that AWS makes of it, or None if the handler never ran."""
     source: str

@@ -87,5 +87,10 @@ def _deliver(lane: Lane, target: Target, event: Event, message: Message, failure
     bus.count(failures, function.arn)
     event.note = f"{target.kind} {target.name} did not take it: {problem}"
     bus.log.warning(
-        "destination_failed", function=function.name, destination=target.arn, problem=problem, mend=mend, metric=failures
+        "destination_failed",
+        function=function.name,
+        destination=target.arn,
+        problem=problem,
+        mend=mend,
+        metric=failures,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import anyio
 import attrs
 
-from eventbus.delivery.payload import Encoded, JSONValue, decode
+from eventbus.delivery.payload import Encoded, JSONValue, compact, decode
 from eventbus.delivery.retry import Reason
 from eventbus.telemetry.trace import Cause
 
@@ -128,6 +128,12 @@ class Event(Cause):
 
     def __repr__(self) -> str:
         return f"<Event {self.request_id} for {self.lane.name}: {self.state.value}, {self.attempts} attempts>"
+
+    def rest(self) -> None:
+        """Make the envelope small: it will wait for a while."""
+        self.copy = None
+        if self.body.__class__ is bytes:
+            self.body = compact(self.body)
 
     def payload(self) -> Any:
         """A fresh copy of the payload."""

@@ -64,8 +64,8 @@ class Lane:
 
     def __repr__(self) -> str:
         return (
-            f"<Lane {self.name}: {len(self.queue)} queued, {self.inside} running, {len(self.waiting)} waiting for a retry, "
-            f"{len(self.environments)} environments>"
+            f"<Lane {self.name}: {len(self.queue)} queued, {self.inside} running, "
+            f"{len(self.waiting)} waiting for a retry, {len(self.environments)} environments>"
         )
 
     def apply_configuration(self) -> None:
@@ -132,6 +132,7 @@ class Lane:
         self.idle.append(environment)
         self._give_back()
         self.attend()
+        self.bus.journal.fold()
         self.bus.make_room()
         self.bus.notice_rest()
 
@@ -230,6 +231,7 @@ class Lane:
         match self._verdict(event, outcome, event.throttles, now):
             case RetryAt(when):
                 event.state = State.WAITING
+                event.rest()
                 self.waiting.add(event)
                 self.bus.resting += 1
                 self.bus.clock.call_at(when, self._retry, event)

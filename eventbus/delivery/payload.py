@@ -32,17 +32,24 @@ def encode(value: JSONValue) -> Encoded:
 
     Raises NotJSON if a handler could not receive it as plain JSON; the message names the offending type.
     """
-    return encode_and_copy(value)[0]
+    return compact(encode_and_copy(value)[0])
+
+
+def compact(data: Encoded) -> Encoded:
+    """The same, as large as its content: orjson >= 3.12 hands out bytes in blocks of 4 KiB."""
+    return bytes(memoryview(data)) if isinstance(data, bytes) else data
 
 
 def encode_and_copy(value: JSONValue) -> tuple[Encoded, JSONValue]:
-    """Like `encode`, with the copy that the check has made anyway: good for one delivery."""
+    """Like `encode`, with the copy that the check has made anyway: good for one delivery.
+
+    What is to be kept for long should go through `compact`.
+    """
     try:
         data = orjson.dumps(value, option=_OPTIONS)
         copy = orjson.loads(data)
         if copy == value:
-            # orjson >= 3.12 hands out bytes in blocks of 4 KiB; a copy is as large as its content
-            return bytes(memoryview(data)), copy
+            return data, copy
     except (TypeError, ValueError, RecursionError):
         pass
     text = _encode_slowly(value)

@@ -5,8 +5,9 @@
                    ──► age + next delay > maximum event age ───────► Discard(EventAgeExceeded), at once
                    ──► otherwise ──────────────────────────────────► RetryAt(now + delay)
 
-Function errors wait 1 minute, then 2. Throttles wait 1 s, doubled up to 5 minutes, and use up no attempts. Source: Lambda
-developer guide, "How Lambda handles errors and retries with asynchronous invocation" (2026), and recorded destinations.
+Function errors wait 1 minute, then 2. Throttles wait 1 s, doubled up to 5 minutes, and use up no attempts. Source:
+Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation" (2026), and recorded
+destinations.
 """
 
 from __future__ import annotations
@@ -69,11 +70,13 @@ class AsyncSettings:
     """Reserved concurrency is 0."""
 
 
-def decide(outcome: Outcome, *, attempts: int, throttles: int, age: float, settings: AsyncSettings, now: float) -> Decision:
+def decide(
+    outcome: Outcome, *, attempts: int, throttles: int, age: float, settings: AsyncSettings, now: float
+) -> Decision:
     """What to do after an attempt.
 
-    `attempts` counts the attempts made, this one included, throttled ones not; `throttles` counts the throttled tries in
-    a row, this one included; `age` is seconds since the event was accepted.
+    `attempts` counts the attempts made, this one included, throttled ones not; `throttles` counts the throttled tries
+    in a row, this one included; `age` is seconds since the event was accepted.
     """
     match outcome:
         case Succeeded():

@@ -1,7 +1,7 @@
 """Who sends and who receives: the seam between the engine and everything that makes or takes events.
 
-A source is anything with a service `principal` and an `arn`; a target is anything with an `arn` that takes messages. One
-never knows the other's class: a bucket reaches a topic through its ARN, as on AWS.
+A source is anything with a service `principal` and an `arn`; a target is anything with an `arn` that takes messages.
+One never knows the other's class: a bucket reaches a topic through its ARN, as on AWS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MessageAttributes = Mapping[str, Mapping[str, Any]]
 
 @attrs.define(eq=False, weakref_slot=False)
 class Source:
-    """The sender of an event, as IAM sees it. One object per sender, kept by it, so that decisions can be cached by it."""
+    """The sender of an event, as IAM sees it: one object, kept by the sender, so that decisions can be cached by it."""
 
     principal: str
     """A service (`s3.amazonaws.com`) or an IAM principal's ARN."""

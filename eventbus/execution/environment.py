@@ -33,7 +33,7 @@ LINE_LIMIT = 262_144
 LINES_KEPT = 10_000
 """Log events of one invocation; what comes after is dropped."""
 BUDGET = 64
-"""Events that an environment may run before it gives the event loop a turn: no other task waits longer than a few ms."""
+"""Events that an environment may run before it gives the event loop a turn; no other task waits long."""
 
 
 class Phase(enum.Enum):
@@ -112,7 +112,7 @@ class Environment:
             now, duration, outcome, self, event.number, now - event.at, self.is_cold, self._take_lines(), event.last
         )
         lane.settle(event, attempt)
-        lane.bus.journal.append(attempt)
+        lane.bus.journal.fresh.append(attempt)
         lane.attend()
         lane.bus.notice_rest()
 
@@ -163,8 +163,8 @@ class Environment:
         lane = self.lane
         bus, queue, pool, access, permits = lane.bus, lane.queue, lane.pool, lane.access, lane.permits
         call = self.call if self.isolation != "task" else lane.handler
-        now, loop_time, dispatcher, record = bus.clock.now, bus.clock.loop_time, bus.dispatcher, bus.journal.append
-        busy = Phase.BUSY
+        now, loop_time, dispatcher, record = bus.clock.now, bus.clock.loop_time, bus.dispatcher, bus.journal.fresh.append
+        busy, offset = Phase.BUSY, bus.clock.offset
         while self.phase is busy:
             budget = BUDGET
             while queue and self.phase is busy:
@@ -172,13 +172,14 @@ class Environment:
                     lane.release()
                 event = queue.popleft()
                 bus.backlog -= 1
-                started_at = now()
+                started = loop_time()
+                started_at = now() if offset is None else started + offset
                 age = started_at - event.at
-                if age > lane.settings.max_event_age or (
-                    event.attempts == 0 and permits.get(event.source) != access.version
-                ):
-                    if not lane.admits(event, age):
-                        continue
+                if (
+                    age > lane.settings.max_event_age
+                    or (event.attempts == 0 and permits.get(event.source) != access.version)
+                ) and not lane.admits(event, age):
+                    continue
                 if queue and not lane.is_watched:
                     dispatcher.watch(lane)  # the handler may suspend: somebody has to see what is left
                 # every delivery gets its own copy: built from the source's envelope, or decoded
@@ -186,13 +187,13 @@ class Environment:
                 if body.__class__ is not bytes:
                     payload = event.payload()
                 elif (payload := event.copy) is None:
-                    payload = decode(body)  # type: ignore[arg-type]
+                    payload = decode(body)
                 else:
                     event.copy = None
                 event.attempts += 1
                 event.state = State.RUNNING
                 self.event = event
-                self.started = started = loop_time()
+                self.started = started
                 self.deadline = started + lane.timeout
                 lane.inside += 1
                 try:
@@ -224,6 +225,7 @@ class Environment:
                 if budget <= 0:
                     budget = BUDGET
                     bus.make_room()
+                    bus.journal.fold()
                     if pool.waiting:
                         break  # others of the pool are starved: queue up behind them
                     await checkpoint()

@@ -92,7 +92,9 @@ def raised(error: BaseException, request_id: str) -> Failed:
     if isinstance(error, SystemExit):
         return _exited(error.code, request_id)
     if not isinstance(error, Exception):
-        return _platform_error("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status 1")
+        return _platform_error(
+            "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status 1"
+        )
     return Failed(
         {
             "errorMessage": _text_of(error),
@@ -111,9 +113,13 @@ def timed_out(timeout: float, request_id: str) -> Failed:
 
 def _exited(code: object, request_id: str) -> Failed:
     if code is None or code == 0:
-        return _platform_error("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited without providing a reason")
+        return _platform_error(
+            "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited without providing a reason"
+        )
     status = code & 0xFF if isinstance(code, int) else 1
-    return _platform_error("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}")
+    return _platform_error(
+        "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}"
+    )
 
 
 def _platform_error(error_type: str, message: str) -> Failed:

@@ -80,7 +80,8 @@ def isolation_of(handler: object, wanted: str | None) -> str:
         inspect.signature(handler).bind(None, None)
     except TypeError:
         raise ConfigurationError(
-            f"{handler_name(handler)}{inspect.signature(handler)} is not a handler: it is called as handler(event, context)"
+            f"{handler_name(handler)}{inspect.signature(handler)} is not a handler: "
+            "it is called as handler(event, context)"
         ) from None
     except ValueError:
         pass  # a built-in without a signature: it will show when it is called
@@ -90,7 +91,9 @@ def isolation_of(handler: object, wanted: str | None) -> str:
     if wanted is None:
         return "task" if is_async else "thread"
     if wanted == "task" and not is_async:
-        raise ConfigurationError(f"{handler_name(handler)} is a plain function and runs in a thread; make it `async def`")
+        raise ConfigurationError(
+            f"{handler_name(handler)} is a plain function and runs in a thread; make it `async def`"
+        )
     if wanted == "thread" and is_async:
         raise ConfigurationError(f"{handler_name(handler)} is `async def` and runs in a task; make it a plain `def`")
     return wanted

@@ -35,7 +35,9 @@ class Function:
     send_action = "lambda:InvokeFunction"
     is_fifo = False
 
-    def __init__(self, bus: EventBus, name: str, handler: Callable[[Any, Any], Any], configuration: Configuration) -> None:
+    def __init__(
+        self, bus: EventBus, name: str, handler: Callable[[Any, Any], Any], configuration: Configuration
+    ) -> None:
         self._bus = bus
         self.name = name
         self.handler = handler
@@ -53,7 +55,9 @@ class Function:
 
     def __repr__(self) -> str:
         lane = self.lane
-        return f"<Function {self.name}: {lane.configuration.isolation}, {len(lane.queue)} queued, {lane.inside} running>"
+        return (
+            f"<Function {self.name}: {lane.configuration.isolation}, {len(lane.queue)} queued, {lane.inside} running>"
+        )
 
     def __call__(self, event: Any, context: Any) -> Any:
         """Call the plain handler: no queue, no permission, no copy."""
@@ -70,8 +74,8 @@ class Function:
         """Let a principal invoke the function, as AWS's AddPermission does; returns the statement.
 
         `conditions` are `action`, `source_arn`, `source_account`, `principal_org_id`, `event_source_token`,
-        `function_url_auth_type`, `invoked_via_function_url` and `revision_id`. Raises ResourceConflict for a statement id
-        that is taken, InvalidParameterValue for an unknown form of principal, PolicyLengthExceeded above 20 KB.
+        `function_url_auth_type`, `invoked_via_function_url` and `revision_id`. Raises ResourceConflict for a statement
+        id that is taken, InvalidParameterValue for an unknown form of principal, PolicyLengthExceeded above 20 KB.
         """
         return self.access.add_permission(statement_id, principal, **conditions)
 
@@ -103,11 +107,12 @@ class Function:
         if isinstance(role, Role):
             return {"principal": role.arn}
         raise ConfigurationError(
-            f"{source!r} cannot be allowed: give a bucket, a topic, a function, a role, or the name or ARN of a principal"
+            f"{source!r} cannot be allowed: give a bucket, a topic, a function, a role, "
+            "or the name or ARN of a principal"
         )
 
     def _new_statement_id(self, source: Any) -> str:
-        name = source if isinstance(source, str) else getattr(source, "label", None) or getattr(source, "name", "source")
+        name = source if isinstance(source, str) else str(getattr(source, "label", getattr(source, "name", "source")))
         stem = "".join(c if c in _STATEMENT_ID_CHARACTERS else "-" for c in name).strip("-")[:90] or "source"
         taken = {statement["Sid"] for statement in (self.policy or {}).get("Statement", ())}
         return stem if stem not in taken else next(s for n in range(2, 10_000) if (s := f"{stem}-{n}") not in taken)

@@ -73,7 +73,7 @@ class Capture:
         self._users += 1
         if self._users == 1:
             self._streams = _Stream(sys.stdout), _Stream(sys.stderr)
-            sys.stdout, sys.stderr = self._streams  # type: ignore[assignment]
+            sys.stdout, sys.stderr = self._streams
             logging.getLogger().addHandler(self._handler)
 
     def stop(self) -> None:
@@ -81,9 +81,9 @@ class Capture:
         self._users -= 1
         if self._users == 0 and self._streams is not None:
             out, err = self._streams
-            if sys.stdout is out:  # type: ignore[comparison-overlap]
+            if sys.stdout is out:
                 sys.stdout = out.stream
-            if sys.stderr is err:  # type: ignore[comparison-overlap]
+            if sys.stderr is err:
                 sys.stderr = err.stream
             logging.getLogger().removeHandler(self._handler)
             self._streams = None

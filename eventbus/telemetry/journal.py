@@ -1,6 +1,6 @@
 """The one narrow hook through which the engine reports what happened.
 
-On the hot path an attempt is one `append`. Logs and metrics are made of these values when somebody reads them, or, so
+On the hot path an attempt is one append to a list. Logs and metrics are made of these values when somebody reads them, or, so
 that memory stays bounded, whenever a batch is full.
 """
 
@@ -24,16 +24,11 @@ class Journal:
 
     def __init__(self, metrics: Metrics, history: int) -> None:
         self._metrics = metrics
-        self._fresh: list[Attempt] = []
+        self.fresh: list[Attempt] = []
+        """Attempts that are not counted yet. Environments append to this very list, and call `fold` now and then."""
         self._kept: deque[Attempt] = deque(maxlen=history)
         self.forgotten = 0
         """Attempts that the logs no longer show."""
-
-    def append(self, attempt: Attempt) -> None:
-        """Note an attempt that ran."""
-        self._fresh.append(attempt)
-        if len(self._fresh) >= BATCH:
-            self._fold()
 
     def attempts(self) -> deque[Attempt]:
         """The attempts that are kept, oldest first."""
@@ -56,9 +51,15 @@ class Journal:
         if reason is Reason.RECURSIVE_INVOCATION:
             self._metrics.count("RecursiveInvocationsDropped", lane.function.arn, now)
 
+    def fold(self) -> None:
+        """Count the fresh attempts if there is a batch of them."""
+        if len(self.fresh) >= BATCH:
+            self._fold()
+
     def _fold(self) -> None:
-        fresh, self._fresh = self._fresh, []
+        fresh = self.fresh[:]
+        self.fresh.clear()
         self.forgotten += max(0, len(self._kept) + len(fresh) - (self._kept.maxlen or 0))
         self._kept.extend(fresh)
-        for attempt in fresh:
-            self._metrics.attempted(attempt)
+        if fresh:
+            self._metrics.invoked(fresh)

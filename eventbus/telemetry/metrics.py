@@ -35,6 +35,12 @@ class Datum:
         if value > self.maximum:
             self.maximum = value
 
+    def add_all(self, values: list[float]) -> None:
+        self.count += len(values)
+        self.total += sum(values)
+        self.minimum = min(self.minimum, min(values))
+        self.maximum = max(self.maximum, max(values))
+
 
 @attrs.frozen
 class Statistic:
@@ -51,6 +57,19 @@ class Statistic:
         return self.sum / self.samples if self.samples else None
 
 
+def _grouped(attempts: list[Attempt]) -> dict[tuple[str, int], list[Attempt]]:
+    """Attempts by function and minute."""
+    first, last = int(attempts[0].at // 60), int(attempts[-1].at // 60)
+    environments = {attempt.environment for attempt in attempts}
+    if first == last and len(environments) == 1 and (only := environments.pop()) is not None:
+        return {(only.lane.arn, first): attempts}
+    groups: dict[tuple[str, int], list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.environment is not None:
+            groups.setdefault((attempt.environment.lane.arn, int(attempt.at // 60)), []).append(attempt)
+    return groups
+
+
 class Metrics:
     """Every metric of one bus."""
 
@@ -62,27 +81,26 @@ class Metrics:
 
     def count(self, name: str, resource: str, at: float, n: float = 1) -> None:
         """Add to a metric of a resource (an ARN) in the minute of an instant; called by the engine and the sources."""
-        self._datum(name, resource, at).add(n)
+        self._datum(name, resource, int(at // 60)).add(n)
 
-    def attempted(self, attempt: Attempt) -> None:
-        """Count one invocation."""
-        environment = attempt.environment
-        if environment is None:
-            return
-        arn, at = environment.lane.arn, attempt.at
-        self._datum("Invocations", arn, at).add(1)
-        self._datum("Errors", arn, at).add(1 if isinstance(attempt.outcome, Failed) else 0)
-        self._datum("Duration", arn, at).add(attempt.duration * 1000)
-        if attempt.age >= 0:
-            self._datum("AsyncEventAge", arn, at).add(attempt.age * 1000)
+    def invoked(self, attempts: list[Attempt]) -> None:
+        """Count a batch of invocations. Grouped first, so that the sums are made by C and not by this loop."""
+        for (arn, minute), group in _grouped(attempts).items():
+            errors = sum([attempt.outcome.__class__ is Failed for attempt in group])
+            self._datum("Invocations", arn, minute).add_all([1.0] * len(group))
+            self._datum("Errors", arn, minute).add_all([1.0] * errors + [0.0] * (len(group) - errors))
+            self._datum("Duration", arn, minute).add_all([attempt.duration * 1000 for attempt in group])
+            ages = [attempt.age * 1000 for attempt in group if attempt.age >= 0]
+            if ages:
+                self._datum("AsyncEventAge", arn, minute).add_all(ages)
 
     def query(
         self, name: str, resource: object = None, *, start: float = float("-inf"), end: float = float("inf")
     ) -> Statistic:
         """A metric such as `Invocations`, `Errors`, `Throttles`, `Duration` (ms) or `AsyncEventsDropped`.
 
-        Of one resource (an object with an `arn`, or an ARN) or of all; between two instants, seconds since the epoch, at
-        a resolution of one minute.
+        Of one resource (an object with an `arn`, or an ARN) or of all; between two instants, seconds since the epoch,
+        at a resolution of one minute.
         """
         arn = getattr(resource, "arn", resource)
         total = Datum()
@@ -104,11 +122,10 @@ class Metrics:
         arn = getattr(resource, "arn", resource)
         return sorted({metric for metric, owner in self._series if arn in (None, owner)})
 
-    def _datum(self, name: str, resource: str, at: float) -> Datum:
+    def _datum(self, name: str, resource: str, minute: int) -> Datum:
         minutes = self._series.get((name, resource))
         if minutes is None:
             minutes = self._series[name, resource] = {}
-        minute = int(at // 60)
         datum = minutes.get(minute)
         if datum is None:
             datum = minutes[minute] = Datum()

@@ -1,0 +1,34 @@
+"""Everything that makes events: one public class per service, each made with the bus it belongs to.
+
+    from eventbus import EventBus
+    from triggers import S3, SNS, SQS
+
+    bus = EventBus()
+    s3, sns, sqs = S3(bus), SNS(bus), SQS(bus)
+
+A service is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from triggers.s3 import S3 as S3
+    from triggers.sns import SNS as SNS
+    from triggers.sqs import SQS as SQS
+
+_ROOMS = {"S3": "triggers.s3", "SNS": "triggers.sns", "SQS": "triggers.sqs"}
+
+__all__ = ["S3", "SNS", "SQS"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
