@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, overload
 
@@ -17,6 +18,7 @@ from eventbus.authority import Authority
 from eventbus.clock import Clock, SystemClock, VirtualClock
 from eventbus.delivery.dead_letters import DeadLetter, DeadLetters
 from eventbus.delivery.dispatcher import Dispatcher
+from eventbus.delivery.durable import DurableEvents
 from eventbus.delivery.event import Body, Event, Reply
 from eventbus.delivery.lane import Lane
 from eventbus.delivery.payload import JSONValue, compact, decode, encode_and_copy
@@ -44,6 +46,8 @@ from eventbus.functions.function import Function
 from eventbus.iam.evaluation import Decision
 from eventbus.iam.principals import Principal
 from eventbus.ids import Ids
+from eventbus.storage.port import Store
+from eventbus.storage.sqlite import SQLiteStore
 from eventbus.telemetry.capture import capture
 from eventbus.telemetry.journal import Journal
 from eventbus.telemetry.logger import bus_logger
@@ -104,6 +108,8 @@ class Statistics:
     waiting: int
     """Waiting for a retry."""
     running: int
+    undeclared: Mapping[str, int] = attrs.field(factory=dict)
+    """Events that wait in the store for a function of this name to be declared; not part of `accepted`."""
 
 
 class EventBus:
@@ -113,6 +119,7 @@ class EventBus:
 
     - `account_id`, `region`: what ARNs are made with.
     - `clock`: `SystemClock()` by default; a `VirtualClock()` puts time in your hands.
+    - `store`: a file such as `"bus.db"` keeps events, dead letters and what sources own; None keeps all in memory.
     - `concurrency`: how many environments may be busy at once, 1 to 999,999 (AWS's default is 1,000).
     - `enforce_iam`: False lets everybody do everything.
     - `seed`: makes every identifier, and so every run under a virtual clock, repeat.
@@ -131,6 +138,7 @@ class EventBus:
         account_id: str = "123456789012",
         region: str = "us-east-1",
         clock: Clock | None = None,
+        store: Store | str | Path | None = None,
         concurrency: int = 1000,
         enforce_iam: bool = True,
         seed: int | None = None,
@@ -150,7 +158,9 @@ class EventBus:
         self.journal = Journal(Metrics(), history)
         self.trace = Trace(history)
         self.logs = Logs(self.journal, self.ids)
-        self.dead_letters = DeadLetters()
+        self.store: Store | None = SQLiteStore(store) if isinstance(store, str | Path) else store
+        self.durable = None if self.store is None else DurableEvents(self, self.store)
+        self.dead_letters = DeadLetters(None if self.durable is None else self.durable.letter_left)
         self.dispatcher = Dispatcher()
         self.log: structlog.typing.FilteringBoundLogger = bus_logger()
         self.cancelled_error: type[BaseException] = BaseException
@@ -168,6 +178,7 @@ class EventBus:
         self._budget = BUDGET
         self._functions: dict[str, Function] = {}
         self._resources: dict[str, Target] = {}
+        self._restores: list[Callable[[], None]] = []
         self._sources: dict[tuple[str, str | None], Source] = {}
         self._warned: set[tuple[Source, Target, int]] = set()
         self._watchdog = Watchdog(self._environments)
@@ -198,6 +209,8 @@ class EventBus:
     @asynccontextmanager
     async def _live(self) -> AsyncGenerator[None, None]:
         self.cancelled_error = anyio.get_cancelled_exc_class()
+        if self.store is not None:
+            self.store.open()
         self.clock.start(self.settle)
         self._state = "running"
         capture.start()
@@ -208,6 +221,7 @@ class EventBus:
                 tasks.start_soon(self.clock.run)
                 tasks.start_soon(self.dispatcher.run)
                 tasks.start_soon(self._watchdog.run, self.clock.loop_time)
+                self._start_store(tasks)
                 for lane in self._lanes():
                     lane.attend()
                 try:
@@ -215,14 +229,30 @@ class EventBus:
                 except BaseException as error:
                     failure = error  # raised below, outside of the group, which would wrap it
                 await self._close()
+                if self.store is not None:
+                    await self.store.aclose()
                 tasks.cancel_scope.cancel()
         finally:
             self._state = "closed"
             self._tasks = None
             capture.stop()
             self.clock.stop()
+            if self.store is not None:
+                self.store.close()
         if failure is not None:
             raise failure
+
+    def _start_store(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Begin to write, and take up what the store holds."""
+        if self.store is None or self.durable is None:
+            return
+        self._accepted = self.durable.open()
+        tasks.start_soon(self.store.run)
+        for letter in self.durable.restore_letters():
+            self.dead_letters.add(letter)
+        for restore in self._restores:
+            restore()
+        self.start_background(self.durable.restore)
 
     async def _close(self) -> None:
         """Accept nothing more, let running handlers finish, report what is left."""
@@ -239,7 +269,7 @@ class EventBus:
             left.extend(lane.interrupt())
         for event in left:
             event.lane.abandon(event)
-        if left:
+        if left and self.durable is None:
             self.log.warning(
                 "events_left_at_close", count=len(left), mend="await bus.wait_idle() before leaving the bus"
             )
@@ -281,6 +311,8 @@ class EventBus:
         function = Function(self, name, handler, configuration)
         self._functions[name] = function
         self._resources[function.arn] = function
+        if self.durable is not None:
+            self.durable.declared(name, function.lane)
         return function
 
     @property
@@ -338,7 +370,10 @@ class EventBus:
         function = target if target.__class__ is Function else self._function(target)
         body, copy = encode_and_copy(payload)
         sender = source if source.__class__ is Source else self.source_of(source)
-        return Receipt(self.enqueue(function, body, sender, None, copy))
+        event = self.enqueue(function, body, sender, None, copy)
+        if self.durable is not None:
+            await self.durable.synced()
+        return Receipt(event)
 
     def enqueue(
         self, function: Function, body: Body, source: Source, cause: Cause | None, copy: JSONValue = None
@@ -364,6 +399,8 @@ class EventBus:
         self.outstanding += 1
         if hops > MAX_HOPS and lane.configuration.recursive_loop == "Terminate":
             lane.discard(event, Reason.RECURSIVE_INVOCATION)
+        elif self.durable is not None:
+            self.durable.accept(event)
         else:
             lane.put(event)
         return event
@@ -378,10 +415,12 @@ class EventBus:
         function = self._function(letter.target)
         if letter not in self.dead_letters:
             raise ValueError(f"{letter!r} is not in bus.dead_letters")
-        dead = self.dead_letters.take(letter)
-        action = self.note("redrive", function, letter.request_id, dead)
+        self.dead_letters.take(letter)
+        action = self.note("redrive", function, letter.request_id, letter.cause)
         action.hops = 0  # a person broke the chain
-        return Receipt(self.enqueue(function, letter._body, dead.source, action))
+        event = self.enqueue(function, letter.body, letter.sender, action)
+        await self.synced()
+        return Receipt(event)
 
     async def invoke(
         self,
@@ -508,6 +547,22 @@ class EventBus:
             await self._space.wait()
         self.accepting(call)
 
+    def synced(self) -> Awaitable[None]:
+        """Wait until everything done so far is safe in the store: the last thing that a publisher does.
+
+        Raises StoreUnavailable if it could not be written; it has been taken back then. Without a store there is
+        nothing to wait for.
+        """
+        return _DONE if self.durable is None else self.durable.synced()
+
+    async def turn(self) -> None:
+        """Give the event loop a turn, and wait while the queues are full: for whoever feeds them from the store."""
+        await checkpoint()
+        while self.backlog >= self.queue_limit and self._state == "running":
+            if self._space is None:
+                self._space = anyio.Event()
+            await self._space.wait()
+
     def make_room(self) -> None:
         """Let waiting publishers go on, if the queue is short enough again."""
         if self._space is not None and self.backlog <= self.queue_limit // 2:
@@ -590,6 +645,24 @@ class EventBus:
         self.trace.append(action)
         return action
 
+    def sender(self, principal: str, arn: str | None, account: str | None, label: str, actor: str | None) -> Source:
+        """The sender that a store remembers."""
+        if actor is not None and actor in self._functions:
+            return self._functions[actor].source
+        known = self._sources.get((principal, arn))
+        if known is None:
+            known = self._sources[principal, arn] = Source(principal, arn, account, label)
+        return known
+
+    def took_up(self, event: Event) -> None:
+        """An event of an earlier process is back."""
+        self.trace.append(event)
+        self.outstanding += 1
+
+    def when_started(self, restore: Callable[[], None]) -> None:
+        """Call something when the bus starts with a store: how a source takes up what it owns."""
+        self._restores.append(restore)
+
     def count(self, name: str, resource_arn: str, n: int = 1) -> None:
         """Add to a metric of a resource."""
         self.journal.metrics().count(name, resource_arn, self.clock.now(), n)
@@ -639,7 +712,7 @@ class EventBus:
         finished = sum(lane.finished for lane in self._lanes())
         dead = sum(lane.dead_lettered for lane in self._lanes())
         waiting = sum(len(lane.waiting) for lane in self._lanes())
-        queued = sum(1 for lane in self._lanes() for event in lane.queue if event.reply is None)
+        queued = sum(lane.depth for lane in self._lanes())
         outstanding = self.outstanding - self._background - self.direct
         return Statistics(
             accepted=finished + dead + outstanding,
@@ -648,6 +721,7 @@ class EventBus:
             queued=queued,
             waiting=waiting,
             running=outstanding - queued - waiting,
+            undeclared={} if self.durable is None else {n: len(e) for n, e in self.durable.undeclared.items()},
         )
 
     # -- inside -----------------------------------------------------------------------------------------------------

@@ -23,11 +23,12 @@ class Ids:
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed)
-        self._key = self._random.getrandbits(128)
+        self.key = self._random.getrandbits(128)
+        """What request ids are mixed with; a store keeps it, so that they stay the same after a restart."""
 
     def request_id(self, number: int) -> str:
         """The request id of the event with this number; the same number always gives the same id."""
-        return as_uuid(((number + 1) * _ODD) ^ self._key)
+        return as_uuid(((number + 1) * _ODD) ^ self.key)
 
     def uuid(self) -> str:
         """A fresh random UUID."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 
-from eventbus.delivery.payload import Encoded, decode, encode
+from eventbus.delivery.payload import Encoded, compact, decode, encode
 from eventbus.delivery.retry import Reason
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Event
+    from eventbus.delivery.targets import Source
     from eventbus.execution.outcome import Failed
+    from eventbus.telemetry.trace import Cause
 
 
 @attrs.frozen(repr=False, eq=False)
@@ -36,51 +38,68 @@ class DeadLetter:
     accepted_at: float
     """Seconds since the epoch."""
     dead_at: float
-    _body: Encoded
-    _event: Event
+    number: int
+    body: Encoded
+    """The payload as it was encoded; `payload` is what to read."""
+    sender: Source
+    cause: Cause | None
+    """The event, as a node of the trace; None when the letter comes from an earlier process."""
 
     @property
     def payload(self) -> Any:
         """The payload, a fresh copy each time."""
-        return decode(self._body)
+        return decode(self.body)
 
     def __repr__(self) -> str:
         return f"<DeadLetter {self.reason} for {self.target}: {self.attempts} attempts, {self.error!r}>"
 
 
+def letter_of(event: Event, failure: Failed | None) -> DeadLetter:
+    """The letter of an event that was given up."""
+    source, body = event.source, event.body
+    return DeadLetter(
+        reason=event.reason or Reason.RETRIES_EXHAUSTED,
+        attempts=event.attempts,
+        error=str(failure) if failure is not None else event.note,
+        error_document=None if failure is None else dict(failure.document),
+        source=source.arn or source.principal,
+        target=event.lane.arn,
+        request_id=event.request_id,
+        accepted_at=event.at,
+        dead_at=event.lane.bus.clock.now(),
+        number=event.number,
+        body=compact(body) if isinstance(body, (bytes, str)) else encode(event.payload()),
+        sender=source,
+        cause=event,
+    )
+
+
 class DeadLetters(Sequence[DeadLetter]):
     """The dead-letter list: oldest first; a sequence that also knows `clear()`."""
 
-    def __init__(self) -> None:
-        self._letters: list[DeadLetter] = []
+    def __init__(self, left: Callable[[int], None] | None = None) -> None:
+        self._letters: dict[int, DeadLetter] = {}
+        self._left = left
 
-    def add(self, event: Event, failure: Failed | None, now: float | None = None) -> None:
-        """Keep an event that was given up; called by the engine."""
-        source = event.source
-        self._letters.append(
-            DeadLetter(
-                reason=event.reason or Reason.RETRIES_EXHAUSTED,
-                attempts=event.attempts,
-                error=str(failure) if failure is not None else event.note,
-                error_document=None if failure is None else dict(failure.document),
-                source=source.arn or source.principal,
-                target=event.lane.arn,
-                request_id=event.request_id,
-                accepted_at=event.at,
-                dead_at=event.lane.bus.clock.now(),
-                body=event.body if isinstance(event.body, (bytes, str)) else encode(event.payload()),
-                event=event,
-            )
-        )
+    def add(self, letter: DeadLetter) -> None:
+        """Keep a letter; called by the engine."""
+        self._letters[letter.number] = letter
 
-    def take(self, letter: DeadLetter) -> Event:
-        """Remove a letter from the list and return its event. Raises ValueError if it isn't there."""
-        self._letters.remove(letter)
-        return letter._event
+    def take(self, letter: DeadLetter) -> None:
+        """Remove a letter from the list. Raises ValueError if it isn't there."""
+        if letter not in self:
+            raise ValueError(f"{letter!r} is not in the dead-letter list")
+        del self._letters[letter.number]
+        if self._left is not None:
+            self._left(letter.number)
 
     def clear(self) -> None:
         """Forget all letters."""
-        self._letters.clear()
+        for letter in self:
+            self.take(letter)
+
+    def __contains__(self, letter: object) -> bool:
+        return isinstance(letter, DeadLetter) and self._letters.get(letter.number) is letter
 
     def __len__(self) -> int:
         return len(self._letters)
@@ -90,10 +109,10 @@ class DeadLetters(Sequence[DeadLetter]):
     @overload
     def __getitem__(self, index: slice) -> list[DeadLetter]: ...
     def __getitem__(self, index: int | slice) -> DeadLetter | list[DeadLetter]:
-        return self._letters[index]
+        return list(self._letters.values())[index]
 
     def __iter__(self) -> Iterator[DeadLetter]:
-        return iter(list(self._letters))
+        return iter(list(self._letters.values()))
 
     def __repr__(self) -> str:
         return f"<DeadLetters: {len(self)}>"

@@ -38,6 +38,8 @@ class State(enum.Enum):
     QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting for a retry"
+    REFUSED = "refused"
+    """It could not be written down, so it was never accepted."""
     FINISHED = "finished"
     DEAD_LETTERED = "dead-lettered"
 
@@ -102,6 +104,8 @@ class Event(Cause):
     last: Attempt | None = None
     reason: Reason | None = None
     """Why the bus gave up on it."""
+    is_recovered: bool = False
+    """It was running, or about to, when an earlier process ended: its attempts are written down before they begin."""
     note: str = ""
     """What else there is to say: who denied it, which destination did not take it."""
     reply: Reply | None = None

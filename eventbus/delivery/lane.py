@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from eventbus.delivery.dead_letters import DeadLetter, letter_of
 from eventbus.delivery.destinations import send_to_dead_letter_queue, send_to_destination
 from eventbus.delivery.event import Attempt, Event, State
 from eventbus.delivery.retry import AsyncSettings, Decision, Discard, Finished, Reason, RetryAt, backoff, decide
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from eventbus.delivery.targets import Source, Target
     from eventbus.execution.concurrency import Pool
     from eventbus.functions.function import Function
+
+REFILL = 128
+"""Events that are read from the store at a time."""
 
 
 class Lane:
@@ -50,6 +54,8 @@ class Lane:
         """Throttled tries in a row."""
         self.permits: dict[Source, int] = {}
         """Sources that were allowed to invoke, with the policy version that allowed them."""
+        self.left: deque[int] = deque()
+        """Numbers of events that the store holds and the queue has no room for, oldest first."""
         self.finished = 0
         self.dead_lettered = 0
         self.waiting: set[Event] = set()
@@ -57,6 +63,8 @@ class Lane:
         self.on_success: Target | None = None
         self.on_failure: Target | None = None
         self.dead_letter: Target | None = None
+        self.is_settled_in_place = bus.durable is None
+        """Nothing follows a success: the hot path may end the event itself."""
         self._made = 0
         self._backoff: Timer | None = None
         self.pool: Pool
@@ -76,6 +84,11 @@ class Lane:
             configuration.retries, configuration.max_event_age, configuration.reserved_concurrency == 0
         )
         self.pool = self.bus.account.reserve(self.name, configuration.reserved_concurrency)
+
+    @property
+    def depth(self) -> int:
+        """Asynchronous events in the queue, those left in the store included."""
+        return sum(1 for event in self.queue if event.reply is None) + len(self.left)
 
     @property
     def log_group(self) -> str:
@@ -105,6 +118,24 @@ class Lane:
         self.bus.backlog += 1
         if self.active == self.inside:
             self.attend()
+
+    def put_or_leave(self, event: Event) -> None:
+        """Queue an event that the store holds, or leave it there while the queue is long."""
+        if self.left or len(self.queue) >= self.bus.queue_limit // 2:
+            self.left.append(event.number)
+        else:
+            self.put(event)
+
+    def refill(self) -> None:
+        """Take events up again that were left in the store."""
+        durable = self.bus.durable
+        assert durable is not None
+        for _ in range(min(len(self.left), REFILL)):
+            event = durable.load(self.left.popleft(), self)
+            if event is not None:
+                self.bus.trace.append(event)
+                self.queue.append(event)
+                self.bus.backlog += 1
 
     def attend(self) -> None:
         """Give the queue one more environment: an idle one, else a new one, else back off."""
@@ -202,6 +233,10 @@ class Lane:
         if age > self.settings.max_event_age:
             self.discard(event, Reason.EVENT_AGE_EXCEEDED)
             return False
+        if event.is_recovered and event.attempts > self.settings.retries:
+            event.note = "the process ended during its last attempt"
+            self.discard(event, Reason.RETRIES_EXHAUSTED)
+            return False
         if event.attempts == 0 and not self._permits(event):
             self.discard(event, Reason.ACCESS_DENIED)
             return False
@@ -230,11 +265,10 @@ class Lane:
         now = self.bus.clock.now()
         match self._verdict(event, outcome, event.throttles, now):
             case RetryAt(when):
-                event.state = State.WAITING
-                event.rest()
-                self.waiting.add(event)
-                self.bus.resting += 1
-                self.bus.clock.call_at(when, self._retry, event)
+                self.wait_until(event, when)
+                if self.bus.durable is not None:
+                    self.bus.durable.retrying(event, when)
+                    event.body = None
             case Discard(reason):
                 self.discard(event, reason)
             case Finished():
@@ -243,6 +277,21 @@ class Lane:
                     assert isinstance(outcome, Succeeded)
                     send_to_destination(self, self.on_success, event, "Success", outcome)
                 self._end(event, State.FINISHED)
+
+    def wait_until(self, event: Event, due_at: float) -> None:
+        """Let an event wait for its next attempt."""
+        event.state = State.WAITING
+        event.rest()
+        self.waiting.add(event)
+        self.bus.resting += 1
+        self.bus.clock.call_at(due_at, self._retry, event)
+
+    async def claim(self, event: Event) -> None:
+        """Write an attempt down before it begins."""
+        durable = self.bus.durable
+        if durable is not None:
+            durable.begins(event)
+            await durable.synced()
 
     def _verdict(self, event: Event, outcome: Outcome, throttles: int, now: float) -> Decision:
         return decide(
@@ -254,6 +303,8 @@ class Lane:
             self.waiting.discard(event)
             self.bus.resting -= 1
             event.state = State.QUEUED
+            if event.body is None and self.bus.durable is not None:
+                event.body = self.bus.durable.body(event.number)
             self.put(event)
 
     def discard(self, event: Event, reason: Reason) -> None:
@@ -268,11 +319,14 @@ class Lane:
                 send_to_destination(self, self.on_failure, event, reason.value, failure)
             if self.dead_letter is not None and reason is not Reason.ACCESS_DENIED:
                 send_to_dead_letter_queue(self, self.dead_letter, event, failure)
-        self.bus.dead_letters.add(event, failure)
-        self._end(event, State.DEAD_LETTERED)
+        letter = letter_of(event, failure)
+        self.bus.dead_letters.add(letter)
+        self._end(event, State.DEAD_LETTERED, letter)
 
-    def _end(self, event: Event, state: State) -> None:
+    def _end(self, event: Event, state: State, letter: DeadLetter | None = None) -> None:
         event.state = state
+        if self.bus.durable is not None and event.reply is None:
+            self.bus.durable.ended(event, letter)
         event.body = event.copy = None
         self.bus.outstanding -= 1
         if event.reply is not None:
@@ -298,8 +352,10 @@ class Lane:
         return sorted(left, key=lambda event: event.number)
 
     def abandon(self, event: Event) -> None:
-        """The bus was left before this event ended."""
-        if event.reply is None:
+        """The bus was left before this event ended: a store keeps it, else it is a dead letter."""
+        if event.reply is None and self.bus.durable is not None:
+            self.bus.outstanding -= 1
+        elif event.reply is None:
             self.discard(event, Reason.BUS_CLOSED)
         else:
             self._end(event, State.DEAD_LETTERED)

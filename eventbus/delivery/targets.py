@@ -36,6 +36,8 @@ class Source:
     """How code names it, for errors that name the mending call: `s3["photos"]`."""
     role: Role | None = None
     """The execution role that it acts as; None for a service."""
+    actor: str | None = None
+    """The name of the function whose role that is."""
 
 
 class HasPolicy(Protocol):

@@ -163,7 +163,12 @@ class Environment:
         lane = self.lane
         bus, queue, pool, access, permits = lane.bus, lane.queue, lane.pool, lane.access, lane.permits
         call = self.call if self.isolation != "task" else lane.handler
-        now, loop_time, dispatcher, record = bus.clock.now, bus.clock.loop_time, bus.dispatcher, bus.journal.fresh.append
+        now, loop_time, dispatcher, record = (
+            bus.clock.now,
+            bus.clock.loop_time,
+            bus.dispatcher,
+            bus.journal.fresh.append,
+        )
         busy, offset = Phase.BUSY, bus.clock.offset
         while self.phase is busy:
             budget = BUDGET
@@ -178,6 +183,7 @@ class Environment:
                 if (
                     age > lane.settings.max_event_age
                     or (event.attempts == 0 and permits.get(event.source) != access.version)
+                    or event.is_recovered
                 ) and not lane.admits(event, age):
                     continue
                 if queue and not lane.is_watched:
@@ -191,6 +197,8 @@ class Environment:
                 else:
                     event.copy = None
                 event.attempts += 1
+                if event.is_recovered:
+                    await lane.claim(event)
                 event.state = State.RUNNING
                 self.event = event
                 self.started = started
@@ -213,7 +221,7 @@ class Environment:
                 self.is_cold = False
                 if self.lines is not None or self._partial:
                     attempt.lines = self._take_lines()
-                if outcome.__class__ is Failed or lane.on_success is not None or event.reply is not None:
+                if outcome.__class__ is Failed or event.reply is not None or not lane.is_settled_in_place:
                     lane.settle(event, attempt)
                 else:
                     event.state = State.FINISHED
@@ -229,7 +237,9 @@ class Environment:
                     if pool.waiting:
                         break  # others of the pool are starved: queue up behind them
                     await checkpoint()
-            if self.phase is busy:
+            if lane.left and self.phase is busy:
+                lane.refill()
+            elif self.phase is busy:
                 lane.went_idle(self)
                 await self._wake.wait()
                 self._wake = anyio.Event()

@@ -47,7 +47,7 @@ class Function:
         self.label = f'bus.functions["{name}"]'
         self.access = FunctionPolicy(self.arn, bus.ids.uuid)
         self.role = Role.basic(f"{name[:59]}-role", bus.account_id)
-        self.source = Source(str(self.role.session(name)), None, None, self.label, self.role)
+        self.source = Source(str(self.role.session(name)), None, None, self.label, self.role, name)
         self.lane = Lane(self, bus)
         self.__name__ = name
         self.__doc__ = getattr(handler, "__doc__", None)
@@ -126,6 +126,7 @@ class Function:
         `grant=True` the permission is added. None removes the destination.
         """
         self.lane.on_success = self._destination(target, "on_success", _ON_SUCCESS, grant)
+        self.lane.is_settled_in_place = self.lane.on_success is None and self._bus.durable is None
 
     def on_failure(self, target: Any, *, grant: bool = False) -> None:
         """Send a record of every asynchronous event that is given up to a queue, topic, function or bucket.

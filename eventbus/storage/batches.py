@@ -1,0 +1,215 @@
+"""The part that every store shares: changes are collected into batches, and a batch is written whole or not at all.
+
+Whatever is changed in one synchronous step ends up in one batch, because batches change hands only between steps. That
+is how an object and the events that it causes become one transaction without anybody opening one.
+
+    put · delete ──► open batch ──► in flight (being written) ──► safe: `then` is called, waiters wake
+                                            └──► failed: undone, newest first, and everything after it as well
+
+While a batch is being written the next one fills: many publishers share one sync, with nothing to tune. A change that
+states a fact (an event has ended) has no undo; it is carried over and written with the next batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+import anyio
+import attrs
+
+from eventbus.storage.errors import StoreUnavailable
+
+Key: TypeAlias = int | str
+K = TypeVar("K", int, str)
+Change: TypeAlias = "tuple[str, Key]"
+
+
+@attrs.define(eq=False)
+class Batch:
+    """Changes that become safe together. A value of None deletes the row."""
+
+    rows: dict[Change, bytes | None] = attrs.field(factory=dict)
+    undo: list[Callable[[], None]] = attrs.field(factory=list)
+    facts: set[Change] = attrs.field(factory=set)
+    new: set[Change] = attrs.field(factory=set)
+    """Rows that did not exist before this batch: deleting them again leaves nothing to write."""
+    then: list[Callable[[], None]] = attrs.field(factory=list)
+    waiters: int = 0
+    ended: anyio.Event | None = None
+    error: BaseException | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.rows or self.then or self.undo)
+
+
+class Writer(Protocol):
+    """Where batches go: calls `done(error)` on the event loop when one is safe, or has failed."""
+
+    def write(self, rows: dict[Change, bytes | None], done: Callable[[BaseException | None], None]) -> None: ...
+    def read(self, space: str, key: Key) -> bytes | None: ...
+    def read_many(self, space: str, after: Key | None, limit: int) -> list[tuple[Key, bytes]]: ...
+
+
+class Space(Generic[K]):
+    """One named set of rows; keys are all integers or all texts."""
+
+    def __init__(self, log: BatchLog, name: str) -> None:
+        self._log = log
+        self.name = name
+
+    def put(self, key: K, value: bytes, *, undo: Callable[[], None] | None = None, is_new: bool = False) -> None:
+        """Write a row. `undo` takes the change back in memory if it cannot be written."""
+        self._log.change((self.name, key), value, undo, is_new)
+
+    def delete(self, key: K, *, undo: Callable[[], None] | None = None) -> None:
+        """Remove a row, if it is there."""
+        self._log.change((self.name, key), None, undo, False)
+
+    def get(self, key: K) -> bytes | None:
+        """The row as it stands now, safe or not; None if there is none."""
+        return self._log.get((self.name, key))
+
+    def scan(self, after: K | None = None, chunk: int = 1000) -> Iterator[tuple[K, bytes]]:
+        """All rows in the order of their keys, read in chunks; what has been changed but is not safe yet is seen too."""
+        return self._log.scan(self.name, after, chunk)  # type: ignore[return-value]
+
+
+class BatchLog:
+    """Collects changes and hands batches to a writer, one at a time."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._open = Batch()
+        self._in_flight: Batch | None = None
+        self._dirty: anyio.Event | None = None
+
+    def change(self, change: Change, value: bytes | None, undo: Callable[[], None] | None, is_new: bool) -> None:
+        """Add one change to the open batch."""
+        batch = self._open
+        if value is None and change in batch.new:
+            batch.new.discard(change)
+            del batch.rows[change]  # came and went before anybody wrote it down
+        else:
+            batch.rows[change] = value
+            if is_new:
+                batch.new.add(change)
+        if undo is not None:
+            batch.undo.append(undo)
+        elif value is not None or change not in batch.facts:
+            batch.facts.add(change)
+        if self._dirty is not None:
+            self._dirty.set()
+
+    def when_safe(self, then: Callable[[], None]) -> None:
+        """Call something when everything changed so far is safe."""
+        self._open.then.append(then)
+
+    def get(self, change: Change) -> bytes | None:
+        for batch in (self._open, self._in_flight):
+            if batch is not None and change in batch.rows:
+                return batch.rows[change]
+        return self._writer.read(*change)
+
+    def scan(self, space: str, after: Key | None, chunk: int) -> Iterator[tuple[Key, bytes]]:
+        pending: dict[Key, bytes | None] = {}
+        for batch in (self._in_flight, self._open):
+            if batch is not None:
+                pending |= {key: value for (name, key), value in batch.rows.items() if name == space}
+        fresh = sorted((key, value) for key, value in pending.items() if value is not None)
+        if after is not None:
+            fresh = [row for row in fresh if row[0] > after]  # type: ignore[operator]
+        yield from _merged(self._stored(space, after, chunk, pending), iter(fresh))
+
+    def _stored(
+        self, space: str, after: Key | None, chunk: int, pending: dict[Key, bytes | None]
+    ) -> Iterator[tuple[Key, bytes]]:
+        while rows := self._writer.read_many(space, after, chunk):
+            after = rows[-1][0]
+            yield from (row for row in rows if row[0] not in pending)
+            if len(rows) < chunk:
+                return
+
+    async def synced(self) -> None:
+        """Wait until everything changed so far is safe; done at once if it is.
+
+        Raises StoreUnavailable if it could not be written: it was undone then.
+        """
+        batch = self._open if not self._open.is_empty else self._in_flight
+        if batch is None:
+            return
+        if batch.ended is None:
+            batch.ended = anyio.Event()
+        batch.waiters += 1
+        self.flush()
+        await batch.ended.wait()
+        if batch.error is not None:
+            raise StoreUnavailable(batch.error) from batch.error
+
+    def flush(self) -> None:
+        """Hand the open batch over, if the writer is free."""
+        if self._in_flight is not None or self._open.is_empty:
+            return
+        batch, self._open = self._open, Batch()
+        self._in_flight = batch
+        self._writer.write(batch.rows, self._ended)
+
+    def _ended(self, error: BaseException | None) -> None:
+        batch, self._in_flight = self._in_flight, None
+        assert batch is not None
+        if error is None:
+            for then in batch.then:
+                then()
+            _finish(batch, None)
+        else:
+            self._take_back(batch, error)
+        if self._open.waiters or self._open.then:
+            self.flush()
+
+    def _take_back(self, batch: Batch, error: BaseException) -> None:
+        """Undo what could not be written, and what was built on it; keep the facts for the next batch."""
+        later, self._open = self._open, Batch()
+        for undo in [*reversed(later.undo), *reversed(batch.undo)]:
+            undo()
+        for lost in (batch, later):
+            for change in lost.rows:
+                if change in lost.facts:
+                    self._open.rows[change] = lost.rows[change]
+                    self._open.facts.add(change)
+            _finish(lost, error)
+
+    async def run(self, lazily: float) -> None:
+        """Write what nobody waits for, `lazily` seconds after it was changed, until cancelled."""
+        while True:
+            if self._open.is_empty:
+                self._dirty = anyio.Event()
+                await self._dirty.wait()
+                self._dirty = None
+            await anyio.sleep(lazily)
+            self.flush()
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self._in_flight is None and self._open.is_empty
+
+
+def _finish(batch: Batch, error: BaseException | None) -> None:
+    batch.error = error
+    if batch.ended is not None:
+        batch.ended.set()
+
+
+def _merged(
+    stored: Iterable[tuple[Key, bytes]], fresh: Iterator[tuple[Key, bytes | None]]
+) -> Iterator[tuple[Key, bytes]]:
+    """Two runs of rows, each in the order of its keys, as one."""
+    upcoming = next(fresh, None)
+    for row in stored:
+        while upcoming is not None and upcoming[0] < row[0]:  # type: ignore[operator]
+            yield upcoming  # type: ignore[misc]
+            upcoming = next(fresh, None)
+        yield row
+    while upcoming is not None:
+        yield upcoming  # type: ignore[misc]
+        upcoming = next(fresh, None)
