@@ -665,7 +665,7 @@ class EventBus:
 
     def count(self, name: str, resource_arn: str, n: int = 1) -> None:
         """Add to a metric of a resource."""
-        self.journal.metrics().count(name, resource_arn, self.clock.now(), n)
+        self.journal.count(name, resource_arn, self.clock.now(), n)
 
     def start_task(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run a task for as long as the bus runs."""
@@ -689,12 +689,21 @@ class EventBus:
 
     async def background_sleep(self, seconds: float) -> None:
         """Wait on the bus's clock inside a background task; virtual time may jump over it."""
+        woken = anyio.Event()
+
+        def wake() -> None:
+            self.resting -= 1  # from this instant on, not from when the task has its turn
+            woken.set()
+
         self.resting += 1
+        timer = self.clock.call_at(self.clock.now() + seconds, wake)
         self.notice_rest()
         try:
-            await self.clock.sleep_until(self.clock.now() + seconds)
+            await woken.wait()
         finally:
-            self.resting -= 1
+            if timer.is_live:
+                timer.cancel()
+                self.resting -= 1
 
     def today(self) -> str:
         """The date as log streams write it."""

@@ -139,6 +139,8 @@ class Lane:
 
     def attend(self) -> None:
         """Give the queue one more environment: an idle one, else a new one, else back off."""
+        if self.active > self.inside:
+            return  # one is on its way to the queue
         if not self.queue or self.is_held or self.bus.is_stopping:
             return
         if not self.pool.has_room:

@@ -48,7 +48,7 @@ class Watchdog:
         """End every handler whose time is up; return when to look again."""
         earliest = float("inf")
         for environment in list(self._environments()):
-            if environment.phase is not Phase.BUSY:
+            if environment.phase in (Phase.IDLE, Phase.GONE):
                 continue
             if environment.event is not None and environment.deadline <= now:
                 environment.overrun()

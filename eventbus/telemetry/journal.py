@@ -40,6 +40,10 @@ class Journal:
         self._fold()
         return self._metrics
 
+    def count(self, name: str, resource_arn: str, at: float, n: float = 1) -> None:
+        """Add to a metric of a resource."""
+        self._metrics.count(name, resource_arn, at, n)
+
     def throttled(self, lane: Lane, attempt: Attempt) -> None:
         """Note a try for which there was no environment."""
         self._metrics.count("Throttles", lane.function.arn, attempt.at)

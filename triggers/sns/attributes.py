@@ -48,9 +48,8 @@ def from_plain(name: str, value: object) -> dict[str, Any]:
         return {"DataType": "Binary", "BinaryValue": bytes(value)}
     if isinstance(value, (list, tuple)):
         return {"DataType": "String.Array", "StringValue": json.dumps(value, ensure_ascii=False, default=_refuse)}
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        if math.isfinite(value):
-            return {"DataType": "Number", "StringValue": str(value)}
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and math.isfinite(value):
+        return {"DataType": "Number", "StringValue": str(value)}
     raise ParameterValueInvalid(
         f"The message attribute '{name}' is {value!r}; give a str, a finite number, bytes, a list, or AWS's form "
         '{"DataType": ..., "StringValue": ...}'
@@ -84,8 +83,8 @@ def _checked(name: str, attribute: Mapping[str, Any]) -> dict[str, Any]:
     data_type = attribute.get("DataType")
     if not isinstance(data_type, str) or data_type.partition(".")[0] not in _PREFIXES:
         raise ParameterValueInvalid(
-            f"The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes is "
-            "Binary, Number, and String."
+            f"The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes "
+            "is Binary, Number, and String."
         )
     is_binary = data_type.startswith("Binary")
     field, other = ("BinaryValue", "StringValue") if is_binary else ("StringValue", "BinaryValue")
@@ -93,11 +92,15 @@ def _checked(name: str, attribute: Mapping[str, Any]) -> dict[str, Any]:
     if not value:
         if attribute.get(other):
             wanted = "Binary" if is_binary else "String"
-            raise ParameterValueInvalid(f"The message attribute '{name}' with type '{data_type}' must use field '{wanted}'.")
+            raise ParameterValueInvalid(
+                f"The message attribute '{name}' with type '{data_type}' must use field '{wanted}'."
+            )
         raise ParameterValueInvalid(
             f"The message attribute '{name}' must contain non-empty message attribute value for message attribute type "
             f"'{data_type}'."
         )
+    if is_binary and not isinstance(value, (bytes, bytearray, memoryview)):
+        raise ParameterValueInvalid(f"The message attribute '{name}' with type '{data_type}' must use field 'Binary'.")
     if is_binary:
         return {"DataType": data_type, field: bytes(value)}
     _check_text(name, data_type, value)

@@ -16,7 +16,7 @@ from triggers.sns.errors import (
 )
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 _ENTRY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -46,7 +46,7 @@ def check_message(message: object) -> None:
         raise InvalidParameter("Empty message")
 
 
-def check_subject(subject: str | None) -> None:
+def check_subject(subject: object) -> None:
     """Refuse a subject that is empty, has 100 characters or more, or holds a line break or control character."""
     if subject is None:
         return
@@ -81,29 +81,29 @@ def parse_structure(message: str, structure: str | None) -> dict[str, str] | Non
     return texts
 
 
-def check_grouping(
-    group_id: str | None, deduplication_id: str | None, *, is_fifo: bool, content_based: bool
-) -> None:
+def check_grouping(group_id: str | None, deduplication_id: str | None, *, is_fifo: bool, content_based: bool) -> None:
     """Refuse a message without what a FIFO topic needs, or with what a standard topic doesn't know."""
     if is_fifo and not group_id:
         raise InvalidParameter("The MessageGroupId parameter is required for FIFO topics")
     _check_token(group_id, "MessageGroupId")
     if deduplication_id is not None and not is_fifo:
         raise InvalidParameter(
-            "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for "
-            "this topic type"
+            "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid "
+            "for this topic type"
         )
     _check_token(deduplication_id, "MessageDeduplicationId")
     if is_fifo and deduplication_id is None and not content_based:
         raise InvalidParameter(
-            "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+            "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided "
+            "explicitly"
         )
 
 
 def _check_token(value: object, parameter: str) -> None:
     if value is not None and not (isinstance(value, str) and _TOKEN.fullmatch(value)):
         raise InvalidParameter(
-            f"{parameter} Reason: {parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length"
+            f"{parameter} Reason: {parameter} can only include alphanumeric and punctuation characters. "
+            "1 to 128 in length"
         )
 
 

@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 
 from eventbus.delivery.targets import MessageAttributes
 from triggers.sqs.errors import InvalidParameterValue
+from triggers.sqs.validation import check_characters
 
 AttributeInput: TypeAlias = Mapping[str, Any]
 
 MAXIMUM_COUNT = 10
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
-_TYPE = re.compile(r"(String|Number|Binary)(\..+)?")
+_TYPE = re.compile(r"(String|Number|Binary)(\.[\x20-\x7e]+)?")
 
 
 def normalise(attributes: AttributeInput | None) -> MessageAttributes:
@@ -54,7 +55,7 @@ def _from_plain(name: str, value: object) -> dict[str, Any]:
 
 
 def _check_name(name: str) -> None:
-    if len(name.encode()) > 256:
+    if len(name) > 256:
         raise InvalidParameterValue("Message (user) attribute names must be shorter than 256 Bytes")
     if not _NAME.fullmatch(name):
         raise InvalidParameterValue(
@@ -72,7 +73,7 @@ def _checked(name: str, attribute: Mapping[str, Any]) -> dict[str, Any]:
     data_type = attribute.get("DataType")
     if not isinstance(data_type, str) or not data_type:
         raise InvalidParameterValue(f"The message attribute '{name}' must contain non-empty message attribute type.")
-    if len(data_type.encode()) > 256:
+    if len(data_type) > 256:
         raise InvalidParameterValue("Message (user) attribute types must be shorter than 256 Bytes")
     if not _TYPE.fullmatch(data_type):
         raise InvalidParameterValue(
@@ -82,16 +83,18 @@ def _checked(name: str, attribute: Mapping[str, Any]) -> dict[str, Any]:
     kind = data_type.partition(".")[0]
     field = "BinaryValue" if kind == "Binary" else "StringValue"
     value: Any = attribute.get(field)
-    if not value or not isinstance(value, bytes if kind == "Binary" else str):
+    if not value or type(value) is not (bytes if kind == "Binary" else str):
         raise InvalidParameterValue(
             f"Message (user) attribute '{name}' must contain a non-empty value of type '{kind}'."
         )
+    if kind == "String":
+        check_characters(str(value))
     if kind == "Number" and not _is_number(value):
         raise InvalidParameterValue(f"Can't cast the value of message (user) attribute '{name}' to a number.")
     return {"DataType": data_type, field: value}
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: Any) -> bool:
     return len(text) <= 400 and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", text) is not None
 
 

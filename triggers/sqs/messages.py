@@ -18,16 +18,16 @@ from triggers.sqs import attributes as message_attributes
 from triggers.sqs.errors import ReceiptHandleIsInvalid
 
 
-class State(enum.Enum):
+class State(enum.IntEnum):
     """Where a message stands.
 
     delayed → visible, visible → in flight, in flight → visible, and from each of them → gone.
     """
 
-    DELAYED = "delayed"
-    VISIBLE = "visible"
-    IN_FLIGHT = "in flight"
-    GONE = "gone"
+    DELAYED = 0
+    VISIBLE = 1
+    IN_FLIGHT = 2
+    GONE = 3
 
 
 @attrs.define(eq=False, weakref_slot=False)
@@ -197,7 +197,7 @@ def read_handle(tag: str, handle: str) -> tuple[int, int]:
         if not handle.startswith(_PREFIX):
             raise ReceiptHandleIsInvalid(handle)
         text = base64.b64decode(handle[len(_PREFIX) :], validate=True).decode()
-        queue, order, receives = text.split(":")
+        _, order, receives = text.split(":")
         numbers = int(order), int(receives)
     except (AttributeError, TypeError, binascii.Error, UnicodeError):
         raise ReceiptHandleIsInvalid(handle) from None
@@ -205,6 +205,6 @@ def read_handle(tag: str, handle: str) -> tuple[int, int]:
         raise
     except ValueError:
         raise ReceiptHandleIsInvalid(handle) from None
-    if queue != tag or make_handle(tag, *numbers) != handle:
+    if make_handle(tag, *numbers) != handle:
         raise ReceiptHandleIsInvalid(handle)
     return numbers

@@ -33,7 +33,7 @@ class Store(ABC):
         self._orders = itertools.count()
         self._tickets = itertools.count()
         self._youngest = float("-inf")
-        self._counts = {State.DELAYED: 0, State.VISIBLE: 0, State.IN_FLIGHT: 0, State.GONE: 0}
+        self._counts = [0] * len(State)  # messages by state
 
     def __len__(self) -> int:
         return len(self._live)

@@ -29,7 +29,12 @@ def check_body(body: str) -> None:
         )
     if not body:
         raise MissingParameter("MessageBody")
-    if (found := _FORBIDDEN.search(body)) is not None:
+    check_characters(body)
+
+
+def check_characters(text: str) -> None:
+    """Refuse a text that holds characters that XML can't carry."""
+    if (found := _FORBIDDEN.search(text)) is not None:
         raise InvalidMessageContents(found.group())
 
 
@@ -61,7 +66,7 @@ def checked_visibility(timeout: int | None, default: int) -> int:
     return timeout
 
 
-def check_receive(max_messages: int, wait: float) -> None:
+def check_receive(max_messages: object, wait: object) -> None:
     """Refuse a batch outside 1 to 10 and a wait outside 0 to 20 seconds."""
     if not _within(max_messages, 1, 10):
         raise InvalidParameterValue.of(max_messages, "MaxNumberOfMessages", "Must be between 1 and 10, if provided.")

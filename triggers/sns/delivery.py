@@ -1,0 +1,207 @@
+"""How a published message gets to one subscription, and what happens when it can't.
+
+A fault on the caller's side (the endpoint is gone, its policy lets SNS no longer in, it refuses the message) is never
+retried: the message goes to the subscription's dead-letter queue, or is dropped, counted and logged. A fault on the
+endpoint's side is retried by the schedule of the protocol. Source: SNS developer guide, "Message delivery retries" and
+"Dead-letter queues" (2026).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import attrs
+
+from eventbus.delivery.targets import Message, Source, Target
+from eventbus.errors import AWSError, ConfigurationError
+from eventbus.telemetry.trace import Cause
+from triggers.sns.publication import LambdaNotification, Publication, notification
+from triggers.sns.schedule import delivery_delays
+from triggers.sns.subscription import Subscription
+
+if TYPE_CHECKING:
+    from eventbus.bus import EventBus
+    from eventbus.functions.function import Function
+
+MOST_RAW_ATTRIBUTES = 10
+"""With raw delivery a message with more attributes is dropped (SNS developer guide, raw message delivery)."""
+
+
+class QueueTarget(Target, Protocol):
+    """A queue, which takes what orders its messages as well."""
+
+    def accept(
+        self,
+        message: Message,
+        source: Source,
+        *,
+        group_id: str | None = None,
+        deduplication_id: str | None = None,
+    ) -> Cause:
+        """Take a message, with the group and the deduplication id that it was published with."""
+
+
+@attrs.frozen
+class Refusal:
+    """Why an attempt failed."""
+
+    reason: str
+    is_retryable: bool = False
+    mend: str | None = None
+
+
+class Deliveries:
+    """The deliveries of one topic."""
+
+    def __init__(self, bus: EventBus, source: Source, arn: str, *, is_fifo: bool) -> None:
+        self._bus = bus
+        self._source = source
+        self._arn = arn
+        self._is_fifo = is_fifo
+
+    def deliver(self, subscription: Subscription, publication: Publication, cause: Cause) -> bool:
+        """Deliver to a function or a queue, now, or begin to retry. Returns whether it has arrived."""
+        group = publication.group_id or ""
+        if self._is_fifo and group in subscription.held_back:
+            subscription.held_back[group].append((publication, cause))
+            return False
+        refusal = self._attempt(subscription, publication, cause)
+        if refusal is None:
+            return True
+        if refusal.is_retryable:
+            held_back = deque([(publication, cause)])
+            if self._is_fifo:
+                subscription.held_back[group] = held_back
+            self._bus.start_background(self._retry, subscription, group, held_back)
+        else:
+            self.give_up(subscription, publication, cause, refusal)
+        return False
+
+    def _attempt(self, subscription: Subscription, publication: Publication, cause: Cause) -> Refusal | None:
+        try:
+            target = self._bus.resource(subscription.endpoint)
+        except (AWSError, ConfigurationError) as error:
+            return Refusal(f"the endpoint is gone: {error}")
+        decision = self._bus.may_send(self._source, target)
+        if not decision.is_allowed:
+            sentence = self._bus.denied(self._source, target, decision)
+            return Refusal(sentence, mend=f"call {target.label}.allow({self._source.label})")
+        try:
+            if target.kind == "function":
+                notified = LambdaNotification(publication, subscription.arn, subscription.unsubscribe_url)
+                self._bus.enqueue(cast("Function", target), notified, self._source, cause)
+            else:
+                self._send(cast("QueueTarget", target), subscription, publication, cause)
+        except AWSError as error:
+            return Refusal(f"{error.code}: {error}", is_retryable=error.status == 429 or error.status >= 500)
+        return None
+
+    def _send(self, queue: QueueTarget, subscription: Subscription, publication: Publication, cause: Cause) -> None:
+        if subscription.settings.raw and len(publication.attributes) > MOST_RAW_ATTRIBUTES:
+            raise TooManyAttributes(len(publication.attributes))
+        queue.accept(
+            self._message(subscription, publication, cause),
+            self._source,
+            group_id=publication.group_id,
+            deduplication_id=publication.deduplication_id if queue.is_fifo else None,
+        )
+
+    def _message(self, subscription: Subscription, publication: Publication, cause: Cause) -> Message:
+        if subscription.settings.raw and subscription.protocol != "lambda":
+            return Message(publication.text(subscription.protocol), cause, attributes=publication.attributes)
+        return Message(notification(publication, subscription.protocol, subscription.unsubscribe_url), cause)
+
+    async def _retry(self, subscription: Subscription, group: str, held_back: deque[tuple[Publication, Cause]]) -> None:
+        """Deliver what is held back, in order, each by the schedule of the protocol."""
+        try:
+            delays = delivery_delays(subscription.protocol)
+            while held_back:
+                if await self._retried(subscription, *held_back[0], delays):
+                    held_back.popleft()
+                    delays = _after_first(subscription.protocol)
+        finally:
+            subscription.held_back.pop(group, None)
+
+    async def _retried(
+        self, subscription: Subscription, publication: Publication, cause: Cause, delays: Iterator[float]
+    ) -> bool:
+        """Wait for one delay and try once; True when the publication needs no more of that."""
+        delay = next(delays, None)
+        if delay is None:
+            self.give_up(subscription, publication, cause, Refusal("every retry failed"))
+            return True
+        if delay:
+            await self._bus.background_sleep(delay)
+        if not subscription.is_active:
+            return True
+        refusal = self._attempt(subscription, publication, cause)
+        if refusal is None:
+            self.delivered()
+            return True
+        if not refusal.is_retryable:
+            self.give_up(subscription, publication, cause, refusal)
+            return True
+        return False
+
+    def delivered(self, count: int = 1) -> None:
+        """Count notifications that arrived."""
+        self._bus.count("NumberOfNotificationsDelivered", self._arn, count)
+
+    def give_up(self, subscription: Subscription, publication: Publication, cause: Cause, refusal: Refusal) -> None:
+        """A notification will not arrive: dead-letter it, or drop it; count and log it either way."""
+        self._bus.count("NumberOfNotificationsFailed", self._arn)
+        failed = self._bus.note("deliver", subscription, publication.message_id, cause)
+        failed.note = refusal.reason
+        facts: dict[str, Any] = {
+            "topic": self._arn,
+            "subscription": subscription.arn,
+            "endpoint": subscription.endpoint,
+            "message_id": publication.message_id,
+            "reason": refusal.reason,
+        }
+        if refusal.mend is not None:
+            facts["mend"] = refusal.mend
+        if subscription.settings.dead_letter_arn is None:
+            self._bus.log.warning("notification_dropped", **facts)
+        else:
+            self._dead_letter(subscription, publication, failed, facts)
+
+    def _dead_letter(
+        self, subscription: Subscription, publication: Publication, cause: Cause, facts: dict[str, Any]
+    ) -> None:
+        arn = subscription.settings.dead_letter_arn
+        try:
+            queue = self._bus.resource(arn)
+            decision = self._bus.may_send(self._source, queue)
+            if not decision.is_allowed:
+                raise ConfigurationError(self._bus.denied(self._source, queue, decision))
+            cast("QueueTarget", queue).accept(
+                self._message(subscription, publication, cause),
+                self._source,
+                group_id=publication.group_id,
+                deduplication_id=publication.deduplication_id if queue.is_fifo else None,
+            )
+        except (AWSError, ConfigurationError) as error:
+            self._bus.count("NumberOfNotificationsFailedToRedriveToDlq", self._arn)
+            self._bus.log.warning("notification_dropped", dead_letter_queue=arn, dead_letter_error=str(error), **facts)
+            return
+        self._bus.count("NumberOfNotificationsRedrivenToDlq", self._arn)
+        self._bus.log.info("notification_dead_lettered", dead_letter_queue=arn, **facts)
+
+
+def _after_first(protocol: str) -> Iterator[float]:
+    """The schedule of a publication that was held back: its first attempt is still to come."""
+    yield 0.0
+    yield from delivery_delays(protocol)
+
+
+class TooManyAttributes(AWSError):
+    """Raw delivery to a queue carries ten attributes."""
+
+    code = "InvalidParameterValue"
+    status = 400
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"Number of message attributes [{count}] exceeds the allowed maximum [{MOST_RAW_ATTRIBUTES}].")
