@@ -79,22 +79,22 @@ entries = st.one_of(present_entries, st.just(absent_entry))
 def objects(
     leaf: st.SearchStrategy[JSON], *, with_or: bool = True, names: tuple[str, ...] = KEYS
 ) -> st.SearchStrategy[Object]:
-    """Patterns whose keys hold `leaf` arrays."""
+    """Patterns whose keys hold `leaf` arrays; with a few dozen alternatives at most."""
     some = st.sampled_from(names)
-
-    def below(inner: st.SearchStrategy[JSON]) -> st.SearchStrategy[JSON]:
-        plain = st.dictionaries(some, st.one_of(leaf, inner), min_size=1, max_size=3)
-        alternatives = st.lists(
-            st.dictionaries(some, st.one_of(leaf, inner), min_size=1, max_size=2), min_size=2, max_size=3
-        )
-        joined = st.tuples(plain, alternatives).map(lambda both: {**both[0], "$or": both[1]})
-        return st.one_of(plain, joined) if with_or else plain
-
-    top = st.dictionaries(some, st.one_of(leaf, below(leaf), below(below(leaf))), min_size=1, max_size=3)
-    alternatives = st.lists(st.dictionaries(some, leaf, min_size=1, max_size=2), min_size=2, max_size=3)
+    flat = st.dictionaries(some, leaf, min_size=1, max_size=2)
+    nested = st.dictionaries(some, st.one_of(leaf, flat), min_size=1, max_size=3)
     if not with_or:
-        return top
-    return st.one_of(top, st.tuples(top, alternatives).map(lambda both: {**both[0], "$or": both[1]}))
+        return st.dictionaries(some, st.one_of(leaf, flat, nested), min_size=1, max_size=3)
+    below = st.one_of(flat, _joined(flat, flat))
+    return st.one_of(
+        nested,
+        _joined(nested, st.one_of(flat, _joined(flat, flat))),
+        st.dictionaries(some, st.one_of(leaf, below), min_size=1, max_size=3),
+    )
+
+
+def _joined(plain: st.SearchStrategy[Object], branch: st.SearchStrategy[Object]) -> st.SearchStrategy[Object]:
+    return st.tuples(plain, st.lists(branch, min_size=2, max_size=3)).map(lambda both: {**both[0], "$or": both[1]})
 
 
 patterns = objects(st.lists(entries, min_size=1, max_size=3))

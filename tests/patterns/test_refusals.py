@@ -108,9 +108,10 @@ def test_a_bad_pattern_is_refused_in_the_words_of_aws(dialect: Dialect, document
     with pytest.raises(InvalidPattern) as refused:
         compile_pattern(document, dialect)
     assert refused.value.reason == str(refused.value) == reason
-    with pytest.raises(InvalidPattern) as refused:
-        compile_pattern(json.loads(document), dialect)
-    assert refused.value.reason == reason
+    if isinstance(parsed := json.loads(document), dict):
+        with pytest.raises(InvalidPattern) as refused:
+            compile_pattern(parsed, dialect)
+        assert refused.value.reason == reason
 
 
 def test_nesting_is_refused_in_the_scope_of_attributes() -> None:

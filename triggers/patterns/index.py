@@ -127,7 +127,7 @@ class PatternIndex(Generic[T]):
             slot = self._slots.get(path)
             if slot is not None:
                 slot.collect(value, found)
-            if not is_in_array:
+            if self._absent and not is_in_array:
                 outside_arrays.add(path)
         for path, entries in self._absent.items():
             # Inside an array a value may be absent from one element and present in another.
@@ -187,9 +187,11 @@ class PatternIndex(Generic[T]):
 
     def _leave(self, path: str) -> None:
         """One clue less at `path`; what no clue needs any more is dropped."""
-        _subtract(self._ways, _prefixes(path))
-        if path not in self._ways:
-            self._slots.pop(path, None)
+        ways = _prefixes(path)
+        _subtract(self._ways, ways)
+        for way in ways:
+            if way not in self._ways:
+                self._slots.pop(way, None)
 
 
 def _by_sequence(entry: _Entry[T]) -> int:

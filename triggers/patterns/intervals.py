@@ -7,6 +7,7 @@ by one, until it is worth building in.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -38,6 +39,7 @@ class Intervals(Generic[Item]):
         self._root: _Node | None = None
         self._built = 0
         self._waiting: dict[int, Interval] = {}
+        self._latest: deque[Interval] = deque(maxlen=_FEW)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -48,7 +50,14 @@ class Intervals(Generic[Item]):
         interval = (low, high, self._tickets)
         self._items[self._tickets] = (interval, item)
         self._waiting[self._tickets] = interval
+        self._latest.append(interval)
         return self._tickets
+
+    def crowd(self, low: Any, high: Any) -> float:
+        """Estimate how many intervals overlap this one, from the few that were added last."""
+        # Ranges that touch, like those of a scale, share a point at most and do not count.
+        meeting = sum(1 for other_low, other_high, _ in self._latest if other_low < high and low < other_high)
+        return len(self._items) * meeting / max(1, len(self._latest))
 
     def remove(self, ticket: int) -> None:
         """Forget an interval; the tree keeps it, unseen, until it is built again."""

@@ -99,16 +99,18 @@ class Slot(Generic[Entry]):
         self._numbers = Intervals[Entry]()
         self._addresses = Intervals[Entry]()
         self._present: dict[None, set[Entry]] = {}
+        self._others = 0
+        """How many clues are neither exact values nor presence; without them a value is looked up once."""
 
-    def crowd(self, clue: Clue) -> int:
-        """How many entries a lookup of this clue would bring already, or at worst."""
+    def crowd(self, clue: Clue) -> float:
+        """How many entries a lookup of this clue would bring already, about."""
         match clue.kind:
             case Kind.LITERAL:
                 return len(self._literals.get(clue.argument, ()))
             case Kind.NUMBERS:
-                return len(self._numbers)
+                return self._numbers.crowd(*_bounds(clue))
             case Kind.ADDRESSES:
-                return len(self._addresses)
+                return self._addresses.crowd(*_bounds(clue))
             case Kind.PRESENT:
                 return len(self._present.get(None, ()))
             case Kind.FOLDED:
@@ -121,16 +123,26 @@ class Slot(Generic[Entry]):
         match clue.kind:
             case Kind.LITERAL:
                 return put(self._literals, clue.argument, entry)
+            case Kind.PRESENT:
+                return put(self._present, None, entry)
+            case _:
+                self._others += 1
+                return partial(self._take_other, self._put_other(clue, entry))
+
+    def _put_other(self, clue: Clue, entry: Entry) -> Undo:
+        match clue.kind:
             case Kind.NUMBERS:
                 return _put_interval(self._numbers, clue, entry)
             case Kind.ADDRESSES:
                 return _put_interval(self._addresses, clue, entry)
-            case Kind.PRESENT:
-                return put(self._present, None, entry)
             case Kind.FOLDED:
                 return put(self._folded.whole, str(clue.argument), entry)
             case _:
                 return self._affixes(clue.kind).put(str(clue.argument), entry)
+
+    def _take_other(self, undo: Undo) -> None:
+        self._others -= 1
+        undo()
 
     def _affixes(self, kind: Kind) -> _Affixes[Entry]:
         texts = self._folded if kind in _FOLDED else self._plain
@@ -142,6 +154,10 @@ class Slot(Generic[Entry]):
             found |= bucket
         if self._present:
             found |= self._present[None]
+        if self._others:
+            self._collect_others(value, found)
+
+    def _collect_others(self, value: object, found: set[Entry]) -> None:
         if isinstance(value, str):
             if self._plain:
                 self._plain.collect(value, found)
@@ -154,5 +170,9 @@ class Slot(Generic[Entry]):
 
 
 def _put_interval(intervals: Intervals[Entry], clue: Clue, entry: Entry) -> Undo:
-    low, high = cast("tuple[float, float] | tuple[Address, Address]", clue.argument)
+    low, high = _bounds(clue)
     return partial(intervals.remove, intervals.add(low, high, entry))
+
+
+def _bounds(clue: Clue) -> tuple[float, float] | tuple[Address, Address]:
+    return cast("tuple[float, float] | tuple[Address, Address]", clue.argument)

@@ -99,9 +99,16 @@ def in_order(children: Sequence[Node]) -> tuple[Node, ...]:
     """Children of one object in the order in which they are best asked.
 
     Absence is asked for last: inside an array of objects a key is absent if the element that the other keys chose does
-    not have it. `$or` comes after plain keys because it costs more.
+    not have it. `$or` comes after plain keys because it costs more, but before a key of its own that asks for absence,
+    because its branches may choose too.
     """
-    return tuple(sorted(children, key=lambda child: (asks_for_absence(child), isinstance(child, AnyOf))))
+    return tuple(sorted(children, key=_rank))
+
+
+def _rank(child: Node) -> tuple[bool, int]:
+    if asks_for_absence(child):
+        return True, (All, AnyOf, Leaf).index(type(child))
+    return False, (Leaf, All, AnyOf).index(type(child))
 
 
 def linked(node: Node, later: frozenset[str] = frozenset()) -> Node:

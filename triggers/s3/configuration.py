@@ -1,7 +1,7 @@
 """The notification configuration of a bucket, between boto3's shape and rules. Pure.
 
-Source: botocore's `PutBucketNotificationConfiguration`; S3 user guide, "Configuring event notifications using object key
-name filtering"; the texts of the errors as recorded, where the sheet of the fidelity page doesn't say otherwise.
+Source: botocore's `PutBucketNotificationConfiguration`; S3 user guide, "Configuring event notifications using object
+key name filtering"; the texts of the errors as recorded.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Configuration:
 def _entry(rule: Rule, arn_name: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": rule.id, arn_name: rule.arn, "Events": list(rule.events)}
     if rule.filter_rules:
-        entry["Filter"] = {"Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in rule.filter_rules]}}
+        entry["Filter"] = {
+            "Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in rule.filter_rules]}
+        }
     return entry
 
 

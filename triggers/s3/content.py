@@ -69,12 +69,16 @@ async def read(body: Content) -> bytes:
 
 async def _collect(chunks: AsyncIterable[bytes]) -> bytes:
     collected = bytearray()
-    async for chunk in chunks:
-        if not isinstance(chunk, (bytes, bytearray, memoryview)):
-            raise InvalidBody(chunk, "an async iterator of bytes")
-        collected += chunk
-        if len(collected) > MAX_OBJECT:
-            raise EntityTooLarge(len(collected))
+    try:
+        async for chunk in chunks:
+            if not isinstance(chunk, (bytes, bytearray, memoryview)):
+                raise InvalidBody(chunk, "an async iterator of bytes")
+            collected += chunk
+            if len(collected) > MAX_OBJECT:
+                raise EntityTooLarge(len(collected))
+    finally:
+        if inspect.isasyncgen(chunks):
+            await chunks.aclose()
     return bytes(collected)
 
 
@@ -121,7 +125,7 @@ class Settings:
         acl: str | None,
         headers: SystemHeaders | Mapping[str, Any],
     ) -> Settings:
-        """Check what a caller gave. Raises MetadataTooLarge, InvalidTag, InvalidArgument, TypeError for a stray keyword."""
+        """Check what a caller gave. Raises MetadataTooLarge, InvalidTag, InvalidArgument or TypeError."""
         stray = [name for name in headers if name not in _HEADERS]
         if stray:
             raise TypeError(f"unexpected keyword argument {stray[0]!r}; headers are {', '.join(sorted(_HEADERS))}")

@@ -17,8 +17,8 @@ from triggers.s3.results import CopyObjectResult, last_modified
 from triggers.s3.writing import Writing
 
 CopySource: TypeAlias = str | tuple[object, str] | tuple[object, str, str | None] | Mapping[str, str]
-"""`"photos/cat.jpg"`, `"photos/cat.jpg?versionId=..."`, `(bucket, key)`, `(bucket, key, version_id)` with a bucket or its
-name, or boto3's `{"Bucket": ..., "Key": ..., "VersionId": ...}`. Keys are not URL-encoded."""
+"""`"photos/cat.jpg"`, `"photos/cat.jpg?versionId=..."`, `(bucket, key)`, `(bucket, key, version_id)` with a bucket or
+its name, or boto3's `{"Bucket": ..., "Key": ..., "VersionId": ...}`. Keys are not URL-encoded."""
 
 
 class Copying(Writing):
@@ -44,13 +44,13 @@ class Copying(Writing):
     ) -> CopyObjectResult:
         """Store here what another object holds, and send `s3:ObjectCreated:Copy`.
 
-        `source` is `"photos/cat.jpg"`, `("photos", "cat.jpg")` or `(bucket, key, version_id)`. With the directive "COPY"
-        (the default) metadata and tags are the source's and those given are ignored, as on AWS; with "REPLACE" they are
-        those given. ACL and storage class are never copied.
+        `source` is `"photos/cat.jpg"`, `("photos", "cat.jpg")` or `(bucket, key, version_id)`. With the directive
+        "COPY" (the default) metadata and tags are the source's and those given are ignored, as on AWS; with "REPLACE"
+        they are those given. ACL and storage class are never copied.
 
-        The caller needs `s3:GetObject` on the source, `s3:PutObject` here, and the tagging actions where there are tags.
-        Raises NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidRequest (onto itself with nothing changed, or from a delete
-        marker), PreconditionFailed, EntityTooLarge, or what `put_object` raises.
+        The caller needs `s3:GetObject` on the source, `s3:PutObject` here, and the tagging actions where there are
+        tags. Raises NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidRequest (onto itself with nothing changed, or from
+        a delete marker), PreconditionFailed, EntityTooLarge, or what `put_object` raises.
         """
         self._bus.accepting("copy_object")
         await self._bus.room()
@@ -105,7 +105,11 @@ class Copying(Writing):
             source_if_unmodified_since,
             "x-amz-copy-source-",
         )
-        is_change = replaces_metadata or origin.version_id is not None or {"storage_class", "website_redirect_location"} & set(headers)
+        is_change = (
+            replaces_metadata
+            or origin.version_id is not None
+            or {"storage_class", "website_redirect_location"} & set(headers)
+        )
         if not is_change and bucket is self and origin.key == key:
             raise InvalidRequest(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -160,7 +164,7 @@ class SourceName:
     version_id: str | None
 
 
-def parse_source(source: CopySource, version_id: str | None = None) -> SourceName:
+def parse_source(source: object, version_id: str | None = None) -> SourceName:
     """Read the name of a source in any of its forms. Raises InvalidArgument."""
     if isinstance(source, str):
         path, _, named = source.partition("?versionId=")
@@ -176,7 +180,9 @@ def parse_source(source: CopySource, version_id: str | None = None) -> SourceNam
     chosen = version_id or parts[2]
     if not name or not isinstance(parts[1], str) or not parts[1] or not (chosen is None or isinstance(chosen, str)):
         raise InvalidArgument(
-            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "x-amz-copy-source", str(source)
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+            "x-amz-copy-source",
+            str(source),
         )
     return SourceName(name, parts[1], chosen)
 

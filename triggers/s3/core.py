@@ -72,10 +72,12 @@ class BucketCore:
     def _allowed(self, action: str, key: str | None = None) -> None:
         if self._is_deleted:
             raise NoSuchBucket(self.name)
-        self._bus.authorize(action, self.arn if key is None else self._object_arn + key, self.access, self.label)
+        # without a policy there is nothing to look at, and the owner's call costs next to nothing
+        access = None if self.access.policy is None else self.access
+        self._bus.authorize(action, self.arn if key is None else self._object_arn + key, access, self.label)
 
     def _new_version_id(self) -> str:
-        """"null" while versioning is off; else 32 characters."""
+        """ "null" while versioning is off; else 32 characters."""
         return self._bus.ids.text(32, _ID_ALPHABET) if self._versioning == "Enabled" else NULL
 
     def _shown(self, version_id: str) -> str | None:
@@ -119,7 +121,7 @@ class BucketCore:
             kind,
             "" if rule is None else rule.id,
             self._next_number(),
-            self._bus.clock.now(),
+            action.at,
             key,
             len(version.body),
             EMPTY_ETAG if version.is_delete_marker else version.etag,
@@ -141,7 +143,7 @@ class BucketCore:
             self._dropped(rule.arn, action, "the function does not exist")
             return
         # the engine checks the permission when it dispatches
-        self._bus.enqueue(target, notification, self.source, action)
+        self._bus.enqueue(target, notification, self.source, action)  # type: ignore[arg-type]
 
     def _send(self, rule: Rule, notification: Notification, action: Action) -> None:
         try:
@@ -149,8 +151,10 @@ class BucketCore:
         except ResourceNotFound:
             self._dropped(rule.arn, action, f"the {rule.kind.lower()} does not exist")
             return
-        if not self._bus.may_send(self.source, target).is_allowed:
-            self._dropped(rule.arn, action, "its policy does not let the bucket send", self._mend(target))
+        decision = self._bus.may_send(self.source, target)
+        if not decision.is_allowed:
+            # says so in the log, with the mending call
+            self._dropped(rule.arn, action, self._bus.denied(self.source, target, decision), is_logged=True)
             return
         self._hand_over(target, notification.record(), action)
 
@@ -170,13 +174,10 @@ class BucketCore:
         except AWSError as error:
             self._dropped(target.arn, action, f"it refused the message: {error}")
 
-    def _mend(self, target: Target) -> str:
-        return f"call {target.label}.allow({self.label})"
-
-    def _dropped(self, arn: str, action: Action, why: str, mend: str | None = None) -> None:
+    def _dropped(self, arn: str, action: Action, why: str, *, is_logged: bool = False) -> None:
         # as on AWS the writer doesn't hear of it; everybody else does
-        advice = "" if mend is None else f"; {mend}"
-        action.note = f"{action.note}; " * bool(action.note) + f"not delivered to {arn}: {why}{advice}"
+        before = f"{action.note}; " if action.note else ""
+        action.note = f"{before}not delivered to {arn}: {why}"
         self._bus.count("NotificationsDropped", self.arn)
-        self._bus.log.warning("notification_dropped", bucket=self.name, destination=arn, reason=why, mend=mend)
-
+        if not is_logged:
+            self._bus.log.warning("notification_dropped", bucket=self.name, destination=arn, reason=why)

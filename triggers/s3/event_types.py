@@ -27,7 +27,13 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "ObjectTagging": ("Put", "Delete"),
     "ObjectAnnotation": ("Put", "Delete"),
 }
-_SINGLES = ("ReducedRedundancyLostObject", "LifecycleTransition", "IntelligentTiering", "ObjectAcl:Put", "ObjectRetention:Put")
+_SINGLES = (
+    "ReducedRedundancyLostObject",
+    "LifecycleTransition",
+    "IntelligentTiering",
+    "ObjectAcl:Put",
+    "ObjectRetention:Put",
+)
 
 EVENTS: dict[str, tuple[str, ...]] = (
     {f"s3:{family}:*": tuple(f"{family}:{kind}" for kind in kinds) for family, kinds in _FAMILIES.items()}
@@ -37,7 +43,7 @@ EVENTS: dict[str, tuple[str, ...]] = (
 """Every name that a notification can be configured for, with the event names (as in records) that it means."""
 
 
-def expand(names: Iterable[str]) -> frozenset[str]:
+def expand(names: Iterable[object]) -> frozenset[str]:
     """The event names, as in records, that configured names mean. Raises InvalidArgument for an unknown one."""
     expanded: set[str] = set()
     for name in names:
@@ -79,7 +85,14 @@ DELETE = EventType(
     "ObjectRemoved:Delete", False, False, True, "2.1", "Object Deleted", "DeleteObject", "Permanently Deleted"
 )
 DELETE_MARKER_CREATED = EventType(
-    "ObjectRemoved:DeleteMarkerCreated", False, True, True, "2.1", "Object Deleted", "DeleteObject", "Delete Marker Created"
+    "ObjectRemoved:DeleteMarkerCreated",
+    False,
+    True,
+    True,
+    "2.1",
+    "Object Deleted",
+    "DeleteObject",
+    "Delete Marker Created",
 )
 TAGGING_PUT = EventType("ObjectTagging:Put", False, True, False, "2.3", "Object Tags Added")
 TAGGING_DELETE = EventType("ObjectTagging:Delete", False, True, False, "2.3", "Object Tags Deleted")

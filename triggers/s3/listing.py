@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
 
 from triggers.s3.core import BucketCore
 from triggers.s3.errors import InvalidArgument
-from triggers.s3.objects import NULL, Version, end_of_prefix, group_of
+from triggers.s3.objects import Version, end_of_prefix, group_of
 from triggers.s3.results import ListedObject, ListedVersion, ListObjectsResult, ListVersionsResult
 
 MAX_KEYS = 1000
@@ -60,13 +61,14 @@ class Listing(BucketCore):
         if limit:
             for name, version in self._store.walk(prefix, start, delimiter):
                 if len(contents) + len(prefixes) == limit:
-                    # the page is full and there is more: the next one begins here
-                    token = _encode(name)
+                    token = _encode(start)
                     break
                 if version is None:
                     prefixes.append(name)
+                    start = end_of_prefix(name)
                 else:
                     contents.append(ListedObject.of(version))
+                    start = _after(name)
         return ListObjectsResult(contents, prefixes, token is not None, token)
 
     async def list_object_versions(
@@ -109,50 +111,56 @@ class Listing(BucketCore):
             )
         entries: list[ListedVersion] = []
         prefixes: list[str] = []
-        last: tuple[str, str | None] | None = None
+        last: tuple[str, str | None] = ("", None)
         is_truncated = False
-        for key in self._keys_from(prefix, delimiter, key_marker, bool(version_id_marker)):
-            group = group_of(key, prefix, delimiter)
-            found = _chain(self._store.heads[key], version_id_marker if key == key_marker else "")
-            for version, is_latest in [(None, False)] if group else found:
-                if group and group in prefixes[-1:]:
-                    continue
-                if len(entries) + len(prefixes) == limit:
-                    is_truncated = limit > 0
-                    break
-                if version is None:
-                    prefixes.append(group or "")
-                    last = (group or "", None)
-                else:
-                    entries.append(ListedVersion.of(version, is_latest=is_latest))
-                    last = (key, version.version_id)
-            if is_truncated or limit == 0:
+        for name, version, is_latest in self._entries(prefix, delimiter, key_marker, version_id_marker):
+            if len(entries) + len(prefixes) >= limit:
+                is_truncated = limit > 0
                 break
-        next_key, next_version = last if is_truncated and last else (None, None)
+            if version is None:
+                prefixes.append(name)
+                last = (name, None)
+            else:
+                entries.append(ListedVersion.of(version, is_latest=is_latest))
+                last = (name, version.version_id)
+        next_key, next_version = last if is_truncated else (None, None)
         return ListVersionsResult(entries, prefixes, is_truncated, next_key, next_version)
 
-    def _keys_from(self, prefix: str, delimiter: str, key_marker: str, is_within: bool) -> list[str]:
-        """The keys with a prefix behind a marker; a marker that is a common prefix covers all its keys."""
-        is_group = bool(key_marker) and not is_within and group_of(key_marker, prefix, delimiter) == key_marker
-        start = (end_of_prefix(key_marker) or key_marker) if is_group else key_marker if is_within else _after(key_marker)
-        return self._store.keys_from(prefix, start)
+    def _entries(
+        self, prefix: str, delimiter: str, key_marker: str, version_id_marker: str
+    ) -> Iterator[tuple[str, Version | None, bool]]:
+        """Behind the markers: common prefixes, and versions with whether they are the current one."""
+        if version_id_marker:
+            start = key_marker
+        elif key_marker and group_of(key_marker, prefix, delimiter) == key_marker:
+            start = end_of_prefix(key_marker)
+        else:
+            start = _after(key_marker)
+        group = None
+        for key in self._store.keys_from(prefix, start):
+            shared = group_of(key, prefix, delimiter)
+            if shared is None:
+                head = self._store.heads[key]
+                for version in _chain(head, version_id_marker if key == key_marker else ""):
+                    yield key, version, version is head
+            elif shared != group:
+                group = shared
+                yield group, None, False
 
 
-def _chain(head: Version, marker: str) -> list[tuple[Version | None, bool]]:
-    """The versions of a key, newest first, behind a marker; all with no marker, none if the marker is not among them."""
-    chain: list[tuple[Version | None, bool]] = []
+def _chain(head: Version, marker: str) -> Iterator[Version]:
+    """The versions of a key, newest first, behind a marker: all without one, none if it is not among them."""
     is_behind = not marker
     version: Version | None = head
     while version is not None:
         if is_behind:
-            chain.append((version, version is head))
-        elif (version.version_id or NULL) == marker:
+            yield version
+        elif version.version_id == marker:
             is_behind = True
         version = version.older
-    return chain
 
 
-def page_size(given: int, name: str) -> int:
+def page_size(given: object, name: str) -> int:
     """At most 1,000. Raises InvalidArgument for what is no number from 0 up."""
     if not isinstance(given, int) or given < 0:
         raise InvalidArgument(f"Argument {name} must be an integer between 0 and 2147483647", name, str(given))
@@ -164,14 +172,14 @@ def _after(key: str) -> str:
     return key + "\0" if key else ""
 
 
-def _encode(name: str) -> str:
-    return base64.urlsafe_b64encode(f"from {name}".encode()).decode()
+def _encode(start: str) -> str:
+    return base64.urlsafe_b64encode(f"from {start}".encode("utf-8", "surrogatepass")).decode()
 
 
 def _decode(token: str) -> str:
     """Where a page begins. Raises InvalidArgument for a token that no page ended with."""
     try:
-        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        text = base64.b64decode(token, altchars=b"-_", validate=True).decode("utf-8", "surrogatepass")
     except (binascii.Error, ValueError):
         text = ""
     if not text.startswith("from "):

@@ -6,8 +6,8 @@ metadata", "Categorizing your storage using tags".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from triggers.s3.errors import (
@@ -35,14 +35,14 @@ Tags: TypeAlias = Mapping[str, str] | Iterable[Mapping[str, str]] | str
 """`{"project": "cats"}`, boto3's `[{"Key": "project", "Value": "cats"}]`, or the header's `"project=cats&n=1"`."""
 
 
-def check_bucket_name(name: str) -> None:
+def check_bucket_name(name: object) -> None:
     """Raise InvalidBucketName, saying which rule was broken."""
     rule = _broken_rule(name)
     if rule is not None:
         raise InvalidBucketName(str(name), rule)
 
 
-def _broken_rule(name: str) -> str | None:
+def _broken_rule(name: object) -> str | None:
     if not isinstance(name, str) or not 3 <= len(name) <= 63:
         return "a bucket's name has 3 to 63 characters"
     if not _NAME.issuperset(name):
@@ -67,7 +67,7 @@ def _is_ipv4(name: str) -> bool:
     return len(parts) == 4 and all(part.isdigit() for part in parts)
 
 
-def check_key(key: str) -> None:
+def check_key(key: object) -> None:
     """Raise InvalidArgument for an empty or unencodable key, KeyTooLongError for one of more than 1,024 bytes."""
     if not isinstance(key, str) or not key:
         raise InvalidArgument("An object key is a text of at least one character", "Key", str(key))
@@ -82,7 +82,7 @@ def check_key(key: str) -> None:
         raise KeyTooLongError(size)
 
 
-def clean_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+def clean_metadata(metadata: Mapping[Any, Any]) -> dict[str, str]:
     """User metadata with lower-case names. Raises MetadataTooLarge beyond 2 KB of names and values together."""
     clean: dict[str, str] = {}
     for name, value in metadata.items():
@@ -103,7 +103,9 @@ def clean_tags(tags: Tags) -> dict[str, str]:
         if not isinstance(key, str) or not 1 <= len(key) <= MAX_TAG_KEY or not _is_tag_text(key):
             raise InvalidTag("The TagKey you have provided is invalid", fields={"TagKey": str(key)})
         if not isinstance(value, str) or len(value) > MAX_TAG_VALUE or not _is_tag_text(value):
-            raise InvalidTag("The TagValue you have provided is invalid", fields={"TagKey": key, "TagValue": str(value)})
+            raise InvalidTag(
+                "The TagValue you have provided is invalid", fields={"TagKey": key, "TagValue": str(value)}
+            )
         if key.lower().startswith("aws:"):
             raise InvalidTag("System tags cannot be added/updated by requester", fields={"TagKey": key})
         if key in clean:
@@ -114,7 +116,7 @@ def clean_tags(tags: Tags) -> dict[str, str]:
     return clean
 
 
-def _tag_pairs(tags: Tags) -> list[tuple[str, str]]:
+def _tag_pairs(tags: Tags) -> Sequence[tuple[object, object]]:
     if isinstance(tags, str):
         try:
             return parse_qsl(tags, keep_blank_values=True, strict_parsing=bool(tags))

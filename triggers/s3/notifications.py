@@ -15,8 +15,8 @@ import attrs
 from triggers.s3.errors import InvalidArgument
 
 AMBIGUOUS = (
-    "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping "
-    "for the same event type."
+    "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are "
+    "overlapping for the same event type."
 )
 
 
@@ -54,8 +54,8 @@ def check_overlap(rules: Iterable[Rule]) -> None:
         one, other, event = found
         raise InvalidArgument(
             AMBIGUOUS,
-            mend=f'"{one.id}" and "{other.id}" both want s3:{event} for the same keys; give them prefixes or suffixes of '
-            "which neither contains the other, or send one notification to a topic and subscribe both there",
+            mend=f'"{one.id}" and "{other.id}" both want s3:{event} for the same keys; give them prefixes or '
+            "suffixes of which neither contains the other, or notify a topic and subscribe both there",
         )
 
 

@@ -1,7 +1,7 @@
 """What a bucket holds: objects, their versions and delete markers, and the order of the keys.
 
-Each key has a chain of versions, the current one first. Keys are sorted only when somebody lists them, so a put costs the
-same in a bucket of any size.
+Each key has a chain of versions, the current one first. Keys are sorted only when somebody lists them, so a put costs
+the same in a bucket of any size.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypedDict
 
 import attrs
+
+from triggers.s3.errors import MAX_KEY
 
 NULL: Final = "null"
 """The version id of what was stored while versioning was off or suspended."""
@@ -54,14 +56,20 @@ class Version:
     older: Version | None = None
 
 
-def end_of_prefix(prefix: str) -> str | None:
-    """The smallest text greater than every text that begins with the prefix; None where there is none."""
+def end_of_prefix(prefix: str) -> str:
+    """A text greater than every key that begins with the prefix, and not greater than any other key behind those."""
     while prefix:
         last = ord(prefix[-1])
         if last < 0x10FFFF:
             return prefix[:-1] + chr(last + 1)
         prefix = prefix[:-1]
-    return None
+    return "\U0010ffff" * MAX_KEY
+
+
+def group_of(key: str, prefix: str, delimiter: str) -> str | None:
+    """The common prefix that a key is listed under, or None if it is listed itself."""
+    at = key.find(delimiter, len(prefix)) if delimiter else -1
+    return None if at < 0 else key[: at + len(delimiter)]
 
 
 class ObjectStore:
@@ -94,7 +102,7 @@ class ObjectStore:
         key = version.key
         head = self.heads.get(key)
         if head is None:
-            self._appear(key)
+            self._added.add(key)
         elif version.version_id == NULL:
             self._unlink(head, NULL)
             version.older = self.heads.get(key)
@@ -127,12 +135,6 @@ class ObjectStore:
                 return removed
             newer = newer.older
         return None
-
-    def _appear(self, key: str) -> None:
-        if key in self._removed:
-            self._removed.discard(key)
-        else:
-            self._added.add(key)
 
     def _disappear(self, key: str) -> None:
         if key in self._added:
@@ -171,11 +173,12 @@ class ObjectStore:
                 yield key, head
             else:
                 yield group, None
-                end = end_of_prefix(group)
-                position = len(keys) if end is None else bisect_left(keys, end, position)
+                position = bisect_left(keys, end_of_prefix(group), position)
 
-
-def group_of(key: str, prefix: str, delimiter: str) -> str | None:
-    """The common prefix that a key is listed under, or None if it is listed itself."""
-    at = key.find(delimiter, len(prefix)) if delimiter else -1
-    return None if at < 0 else key[: at + len(delimiter)]
+    def keys_from(self, prefix: str, start: str) -> Iterator[str]:
+        """All keys with a prefix, not before `start`, also those that only have versions or markers left."""
+        keys = self.sorted_keys()
+        for position in range(bisect_left(keys, max(prefix, start)), len(keys)):
+            if not keys[position].startswith(prefix):
+                return
+            yield keys[position]

@@ -9,7 +9,14 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from triggers.s3.errors import InvalidArgument, InvalidRange, NoSuchKey, NotImplementedByS3, NotModified, PreconditionFailed
+from triggers.s3.errors import (
+    InvalidArgument,
+    InvalidRange,
+    NoSuchKey,
+    NotImplementedByS3,
+    NotModified,
+    PreconditionFailed,
+)
 
 Instant = datetime | float
 """An aware datetime, or seconds since the epoch."""
@@ -19,7 +26,9 @@ def seconds(instant: Instant) -> float:
     """An instant as seconds since the epoch. Raises InvalidArgument for a datetime without a time zone."""
     if isinstance(instant, datetime):
         if instant.tzinfo is None:
-            raise InvalidArgument("A date needs a time zone", "Date", instant.isoformat(), mend="pass tzinfo=timezone.utc")
+            raise InvalidArgument(
+                "A date needs a time zone", "Date", instant.isoformat(), mend="pass tzinfo=timezone.utc"
+            )
         return instant.timestamp()
     return instant
 
@@ -54,10 +63,14 @@ def check_read(
 def check_write(key: str, current_etag: str | None, if_match: str | None, if_none_match: str | None) -> None:
     """Raise if an object is not to be written; `current_etag` is None where there is no object (or a delete marker)."""
     if if_match is not None and if_none_match is not None:
-        raise NotImplementedByS3("If-Match,If-None-Match", "Multiple conditional request headers present in the request")
+        raise NotImplementedByS3(
+            "If-Match,If-None-Match", "Multiple conditional request headers present in the request"
+        )
     if if_none_match is not None:
         if if_none_match != "*":
-            raise NotImplementedByS3("If-None-Match", "We don't accept the provided value of If-None-Match header for this API")
+            raise NotImplementedByS3(
+                "If-None-Match", "We don't accept the provided value of If-None-Match header for this API"
+            )
         if current_etag is not None:
             raise PreconditionFailed("If-None-Match")
     if if_match is not None:

@@ -82,9 +82,7 @@ class Reading(BucketCore):
     ) -> GetObjectResult:
         """The synchronous twin of `get_object`."""
         version = self._readable("get_object", "GET", key, version_id)
-        check_read(
-            version.etag, version.stored_at, if_match, if_none_match, if_modified_since, if_unmodified_since
-        )
+        check_read(version.etag, version.stored_at, if_match, if_none_match, if_modified_since, if_unmodified_since)
         return self._answer(version, range, part_number, with_body=True)
 
     def head_object_nowait(
@@ -101,9 +99,7 @@ class Reading(BucketCore):
     ) -> HeadObjectResult:
         """The synchronous twin of `head_object`."""
         version = self._readable("head_object", "HEAD", key, version_id)
-        check_read(
-            version.etag, version.stored_at, if_match, if_none_match, if_modified_since, if_unmodified_since
-        )
+        check_read(version.etag, version.stored_at, if_match, if_none_match, if_modified_since, if_unmodified_since)
         return self._answer(version, range, part_number, with_body=False)
 
     def _readable(self, call: str, method: str, key: str, version_id: str | None) -> Version:

@@ -1,14 +1,15 @@
 """What is told about an event: the classic record, EventBridge's form, and the test event.
 
 A put makes one `Notification`, a few values in slots; the record, with its time stamp, its encoded key and its ids, is
-built when it is delivered, anew for each delivery, which also gives every handler its own copy. Everything in it follows
-from the envelope, so a retry sees the same record.
+built when it is delivered, anew for each delivery, which also gives every handler its own copy. Everything in it
+follows from the envelope, so a retry sees the same record.
 
 Source: S3 user guide, "Event message structure" (2023 and 2026), "EventBridge event message structure"; recordings.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
@@ -42,9 +43,12 @@ class Origin:
     """`eventVersion` of every record; None: the version that each event had in 2025."""
 
 
+_is_plain = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
+
+
 def encode_key(key: str) -> str:
     """A key as records show it: a blank is `+`, other reserved characters are percent-encoded, `/` stays."""
-    return quote_plus(key, safe="/")
+    return key if _is_plain(key) else quote_plus(key, safe="/")
 
 
 @attrs.define(eq=False, weakref_slot=False)
@@ -76,7 +80,7 @@ class Notification:
     def record(self, _event: object = None) -> dict[str, Any]:
         """A fresh payload."""
         origin, kind = self.origin, self.type
-        item: dict[str, Any] = {"key": quote_plus(self.key, safe="/")}
+        item: dict[str, Any] = {"key": encode_key(self.key)}
         if kind.has_size:
             item["size"] = self.size
         if kind.has_etag:
@@ -84,7 +88,8 @@ class Notification:
         if self.version_id is not None:
             item["versionId"] = self.version_id
         if kind.is_sequenced:
-            item["sequencer"] = self.sequencer
+            item["sequencer"] = f"{self.number:018X}"
+        request_id = f"{((self.number * _ODD) ^ origin.request_key) & _MASK:016X}"
         return {
             "Records": [
                 {
@@ -95,7 +100,7 @@ class Notification:
                     "eventName": kind.name,
                     "userIdentity": {"principalId": self.principal},
                     "requestParameters": {"sourceIPAddress": SOURCE_IP},
-                    "responseElements": {"x-amz-request-id": self.request_id, "x-amz-id-2": origin.host_id},
+                    "responseElements": {"x-amz-request-id": request_id, "x-amz-id-2": origin.host_id},
                     "s3": {
                         "s3SchemaVersion": "1.0",
                         "configurationId": self.configuration_id,

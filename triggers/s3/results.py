@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from triggers.s3.objects import NULL, SystemHeaders, Version
+from triggers.s3.objects import SystemHeaders, Version
 
 
 def last_modified(stored_at: float) -> datetime:
@@ -178,7 +178,7 @@ class ListedVersion:
     def of(cls, version: Version, *, is_latest: bool) -> ListedVersion:
         return cls(
             version.key,
-            version.version_id or NULL,
+            version.version_id,
             is_latest,
             version.is_delete_marker,
             len(version.body),

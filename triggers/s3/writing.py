@@ -51,8 +51,8 @@ class Writing(BucketCore):
     ) -> PutObjectResult:
         """Store an object, or a new version of it, and send `s3:ObjectCreated:Put`.
 
-        `body` is bytes (copied), a path or a binary file (read in a thread), or an async iterator of bytes. `tags` are a
-        dict, boto3's TagSet or the text of the header; `acl` is the name of a canned ACL; `if_none_match="*"` creates
+        `body` is bytes (copied), a path or a binary file (read in a thread), or an async iterator of bytes. `tags` are
+        a dict, boto3's TagSet or the text of the header; `acl` is the name of a canned ACL; `if_none_match="*"` creates
         only; `if_match` replaces only the version with this entity tag. `headers` are `cache_control`,
         `content_disposition`, `content_encoding`, `content_language`, `expires`, `storage_class` and
         `website_redirect_location`.
@@ -68,7 +68,7 @@ class Writing(BucketCore):
         await self._bus.room()
         return self.put_object_nowait(
             key,
-            body,  # type: ignore[arg-type]
+            body,
             content_type=content_type,
             metadata=metadata,
             tags=tags,
@@ -153,7 +153,7 @@ class Writing(BucketCore):
             check_md5(content_md5, etag)
         if if_match is not None or if_none_match is not None:
             self._check_write(key, if_match, if_none_match)
-        version = self._new_version(key, data, etag, settings)  # type: ignore[arg-type]
+        version = self._new_version(key, data, etag, settings)
         self._store.add(version)
         self._announce(kind, version, self._bus.note(verb, self, key))
         return PutObjectResult(etag, None if self._versioning is None else version.version_id, len(data))
@@ -185,9 +185,9 @@ class Writing(BucketCore):
         """Delete an object; without an error when it is not there.
 
         In a bucket with versioning a delete without `version_id` makes a delete marker, and one with it removes that
-        version or marker for good. Sends `s3:ObjectRemoved:Delete` or `s3:ObjectRemoved:DeleteMarkerCreated`, or nothing
-        where nothing was removed. Raises InvalidArgument for a version id in a bucket without versioning, NoSuchBucket
-        or AccessDenied.
+        version or marker for good. Sends `s3:ObjectRemoved:Delete` or `s3:ObjectRemoved:DeleteMarkerCreated`, or
+        nothing where nothing was removed. Raises InvalidArgument for a version id in a bucket without versioning,
+        NoSuchBucket or AccessDenied.
         """
         self._bus.accepting("delete_object")
         await self._bus.room()

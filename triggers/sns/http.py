@@ -51,12 +51,10 @@ def check_url(url: str, protocol: str, allowed: Collection[str]) -> None:
 
 @cache
 def _client_module() -> Any:
-    for name in ("httpx", "httpx2"):
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
-    raise ConfigurationError('http and https endpoints need an HTTP client: install "eventbus[http]"')
+    try:
+        return importlib.import_module("httpx2")
+    except ModuleNotFoundError:
+        raise ConfigurationError('http and https endpoints need an HTTP client: install "eventbus[http]"') from None
 
 
 @cache
