@@ -1,0 +1,315 @@
+"""Multipart uploads: parts come one by one, the object and its event at completion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, Final, TypeAlias, Unpack
+
+import attrs
+
+from triggers.s3.content import Bytes, Content, Settings, check_md5, etag_of, in_memory, read
+from triggers.s3.copying import Copying, CopySource, parse_source
+from triggers.s3.errors import (
+    MIN_PART,
+    EntityTooSmall,
+    InvalidArgument,
+    InvalidPart,
+    InvalidPartOrder,
+    InvalidRequest,
+    MalformedXML,
+    NoSuchUpload,
+)
+from triggers.s3.event_types import COMPLETE_MULTIPART_UPLOAD
+from triggers.s3.listing import page_size
+from triggers.s3.names import Tags, check_key
+from triggers.s3.objects import SystemHeaders, group_of
+from triggers.s3.preconditions import bare
+from triggers.s3.results import (
+    ListedUpload,
+    ListPartsResult,
+    ListUploadsResult,
+    PutObjectResult,
+    UploadedPart,
+    last_modified,
+)
+
+MAX_PARTS: Final = 10_000
+"""S3 user guide, "Amazon S3 multipart upload limits"."""
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
+
+PartName: TypeAlias = UploadedPart | tuple[int, str] | Mapping[str, Any]
+"""What `upload_part` answered, `(part_number, etag)`, or boto3's `{"PartNumber": ..., "ETag": ...}`."""
+
+
+@attrs.define(eq=False)
+class _Part:
+    body: bytes
+    etag: str
+    stored_at: float
+
+
+@attrs.define(eq=False)
+class Upload:
+    """An upload that has begun and neither completed nor been aborted."""
+
+    key: str
+    upload_id: str
+    begun_at: float
+    settings: Settings
+    parts: dict[int, _Part] = attrs.field(factory=dict)
+
+
+class Multipart(Copying):
+    """The operations of multipart uploads."""
+
+    _uploads: dict[str, Upload]
+
+    async def create_multipart_upload(
+        self,
+        key: str,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Tags | None = None,
+        acl: str | None = None,
+        **headers: Unpack[SystemHeaders],
+    ) -> str:
+        """Begin an upload and answer its id; all but the content is given here. Arguments as for `put_object`."""
+        self._check("create_multipart_upload", "s3:PutObject", key)
+        check_key(key)
+        settings = self._settings(key, content_type, metadata, tags, acl, headers)
+        upload_id = self._bus.ids.text(64, _ALPHABET)
+        self._uploads[upload_id] = Upload(key, upload_id, self._bus.clock.now(), settings)
+        return upload_id
+
+    async def upload_part(
+        self, key: str, upload_id: str, part_number: int, body: Content, *, content_md5: str | None = None
+    ) -> UploadedPart:
+        """Store one part, 1 to 10,000; the same number again replaces it.
+
+        Every part but the last has at least 5 MiB, which is checked at completion. Raises NoSuchUpload,
+        InvalidArgument, InvalidBody, EntityTooLarge, InvalidDigest, BadDigest, NoSuchBucket or AccessDenied.
+        """
+        self._bus.accepting("upload_part")
+        data = await read(body)
+        return self.upload_part_nowait(key, upload_id, part_number, data, content_md5=content_md5)
+
+    def upload_part_nowait(
+        self, key: str, upload_id: str, part_number: int, body: Bytes, *, content_md5: str | None = None
+    ) -> UploadedPart:
+        """The synchronous twin of `upload_part`; the body is in memory."""
+        self._check("upload_part", "s3:PutObject", key)
+        data = in_memory(body)
+        upload = self._upload(key, upload_id)
+        if content_md5 is not None:
+            check_md5(content_md5, etag_of(data))
+        return self._add_part(upload, part_number, data)
+
+    async def upload_part_copy(
+        self,
+        key: str,
+        upload_id: str,
+        part_number: int,
+        source: CopySource,
+        *,
+        source_version_id: str | None = None,
+        source_range: str | None = None,
+    ) -> UploadedPart:
+        """Store a part that is copied from an object, whole or `source_range="bytes=first-last"`.
+
+        The caller needs `s3:GetObject` there and `s3:PutObject` here. Raises what `upload_part` and `copy_object`
+        raise.
+        """
+        self._check("upload_part_copy", "s3:PutObject", key)
+        upload = self._upload(key, upload_id)
+        _, found = self._source(parse_source(source, source_version_id))
+        data = found.body if source_range is None else _cut(found.body, source_range)
+        return self._add_part(upload, part_number, data)
+
+    def _add_part(self, upload: Upload, part_number: object, data: bytes) -> UploadedPart:
+        if not isinstance(part_number, int) or not 1 <= part_number <= MAX_PARTS:
+            raise InvalidArgument(
+                "Part number must be an integer between 1 and 10000, inclusive", "partNumber", str(part_number)
+            )
+        part = _Part(data, etag_of(data), self._bus.clock.now())
+        upload.parts[part_number] = part
+        return _shown(part_number, part)
+
+    async def complete_multipart_upload(
+        self,
+        key: str,
+        upload_id: str,
+        parts: Iterable[PartName],
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> PutObjectResult:
+        """Make the object of its parts, in ascending order, and send `s3:ObjectCreated:CompleteMultipartUpload`.
+
+        `parts` are the answers of `upload_part`, `(part_number, etag)` or boto3's dicts; parts that are not named are
+        dropped. Waits while the bus is full; when it is cancelled, the upload was completed, or nothing happened.
+        Raises NoSuchUpload, InvalidRequest (no parts), InvalidPartOrder, InvalidPart, EntityTooSmall,
+        PreconditionFailed.
+        """
+        self._bus.accepting("complete_multipart_upload")
+        await self._bus.room()
+        return self.complete_multipart_upload_nowait(
+            key, upload_id, parts, if_match=if_match, if_none_match=if_none_match
+        )
+
+    def complete_multipart_upload_nowait(
+        self,
+        key: str,
+        upload_id: str,
+        parts: Iterable[PartName],
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> PutObjectResult:
+        """The synchronous twin of `complete_multipart_upload`: no back-pressure."""
+        self._check("complete_multipart_upload", "s3:PutObject", key)
+        upload = self._upload(key, upload_id)
+        chosen = _chosen(upload, [_named(part) for part in parts])
+        if if_match is not None or if_none_match is not None:
+            self._check_write(key, if_match, if_none_match)
+        digests = b"".join(bytes.fromhex(part.etag) for part in chosen)
+        etag = f"{etag_of(digests)}-{len(chosen)}"
+        body = b"".join(part.body for part in chosen)
+        sizes = tuple(len(part.body) for part in chosen)
+        version = self._new_version(key, body, etag, upload.settings, sizes)
+        del self._uploads[upload_id]
+        self._store.add(version)
+        self._announce(COMPLETE_MULTIPART_UPLOAD, version, self._bus.note("complete_multipart_upload", self, key))
+        return PutObjectResult(etag, self._shown(version.version_id), len(body))
+
+    async def abort_multipart_upload(self, key: str, upload_id: str) -> None:
+        """Forget an upload and its parts. Raises NoSuchUpload."""
+        self._check("abort_multipart_upload", "s3:AbortMultipartUpload", key)
+        del self._uploads[self._upload(key, upload_id).upload_id]
+
+    async def list_parts(
+        self, key: str, upload_id: str, *, max_parts: int = 1000, part_number_marker: int = 0
+    ) -> ListPartsResult:
+        """One page of the parts that an upload has, behind a part number. Raises NoSuchUpload or InvalidArgument."""
+        self._check("list_parts", "s3:ListMultipartUploadParts", key)
+        upload = self._upload(key, upload_id)
+        limit = page_size(max_parts, "max-parts")
+        numbers = sorted(number for number in upload.parts if number > part_number_marker)
+        page = numbers[:limit]
+        is_truncated = bool(page) and len(numbers) > limit
+        parts = [_shown(number, upload.parts[number]) for number in page]
+        return ListPartsResult(key, upload_id, parts, is_truncated, page[-1] if is_truncated else None)
+
+    async def list_multipart_uploads(
+        self,
+        prefix: str = "",
+        *,
+        delimiter: str = "",
+        max_uploads: int = 1000,
+        key_marker: str = "",
+        upload_id_marker: str = "",
+    ) -> ListUploadsResult:
+        """One page of the uploads under way, by key and then by when they began.
+
+        Behind `key_marker`, or with `upload_id_marker` behind that upload of that key.
+        """
+        self._check("list_multipart_uploads", "s3:ListBucketMultipartUploads")
+        limit = page_size(max_uploads, "max-uploads")
+        # uploads are kept in the order of their beginning, and sorting by key keeps it
+        found = sorted((u for u in self._uploads.values() if u.key.startswith(prefix)), key=lambda upload: upload.key)
+        uploads: list[ListedUpload] = []
+        prefixes: list[str] = []
+        last: tuple[str, str | None] = ("", None)
+        is_truncated = False
+        for upload in _behind(found, key_marker, upload_id_marker):
+            group = group_of(upload.key, prefix, delimiter)
+            if group is not None and (group in prefixes[-1:] or (key_marker == group and not upload_id_marker)):
+                continue
+            if len(uploads) + len(prefixes) >= limit:
+                is_truncated = limit > 0
+                break
+            if group is None:
+                uploads.append(ListedUpload(upload.key, upload.upload_id, last_modified(upload.begun_at)))
+                last = (upload.key, upload.upload_id)
+            else:
+                prefixes.append(group)
+                last = (group, None)
+        next_key, next_id = last if is_truncated else (None, None)
+        return ListUploadsResult(uploads, prefixes, is_truncated, next_key, next_id)
+
+    def _upload(self, key: str, upload_id: str) -> Upload:
+        upload = self._uploads.get(upload_id)
+        if upload is None or upload.key != key:
+            raise NoSuchUpload(str(upload_id))
+        return upload
+
+
+def _behind(uploads: list[Upload], key_marker: str, upload_id_marker: str) -> list[Upload]:
+    if not upload_id_marker:
+        return [upload for upload in uploads if upload.key > key_marker]
+    same_key = [upload for upload in uploads if upload.key == key_marker]
+    at = next((n for n, upload in enumerate(same_key) if upload.upload_id == upload_id_marker), len(same_key))
+    return same_key[at + 1 :] + [upload for upload in uploads if upload.key > key_marker]
+
+
+def _shown(number: int, part: _Part) -> UploadedPart:
+    return UploadedPart(number, part.etag, len(part.body), last_modified(part.stored_at))
+
+
+def _named(part: PartName) -> tuple[int, str]:
+    if isinstance(part, UploadedPart):
+        return part.part_number, part.etag
+    try:
+        number, etag = (part["PartNumber"], part["ETag"]) if isinstance(part, Mapping) else part
+    except (KeyError, TypeError, ValueError):
+        number, etag = None, None
+    if not isinstance(number, int) or not isinstance(etag, str):
+        raise MalformedXML('a part is {"PartNumber": 1, "ETag": "..."} or (1, "...")')
+    return number, bare(etag)
+
+
+def _chosen(upload: Upload, named: list[tuple[int, str]]) -> list[_Part]:
+    """The parts that were named. Raises unless they exist, ascend and are large enough."""
+    if not named:
+        raise InvalidRequest("You must specify at least one part")
+    numbers = [number for number, _ in named]
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise InvalidPartOrder(upload.upload_id)
+    chosen = []
+    for number, etag in named:
+        part = upload.parts.get(number)
+        if part is None or part.etag != etag:
+            raise InvalidPart(number, etag, upload.upload_id)
+        chosen.append(part)
+    for (number, etag), part in zip(named[:-1], chosen[:-1], strict=True):
+        if len(part.body) < MIN_PART:
+            raise EntityTooSmall(number, len(part.body), etag)
+    return chosen
+
+
+def _cut(body: bytes, header: str) -> bytes:
+    """The bytes of a copy's range, of which both ends are given."""
+    first, dash, last = header.removeprefix("bytes=").partition("-")
+    if (
+        not header.startswith("bytes=")
+        or not dash
+        or not _is_number(first)
+        or not _is_number(last)
+        or int(last) < int(first)
+    ):
+        raise InvalidArgument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
+            "zero-based offsets of the first and last bytes to copy",
+            "x-amz-copy-source-range",
+            header,
+        )
+    if int(last) >= len(body):
+        raise InvalidArgument(
+            f"Range specified is not valid for source object of size: {len(body)}", "x-amz-copy-source-range", header
+        )
+    return body[int(first) : int(last) + 1]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
