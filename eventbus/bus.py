@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, overload
@@ -31,6 +32,7 @@ from eventbus.errors import (
     BusNotRunning,
     ConfigurationError,
     PayloadTooLarge,
+    RecursiveInvocation,
     ResourceConflict,
     ResourceNotFound,
     TooManyRequests,
@@ -51,7 +53,7 @@ from eventbus.storage.sqlite import SQLiteStore
 from eventbus.telemetry.capture import capture
 from eventbus.telemetry.journal import Journal
 from eventbus.telemetry.logger import bus_logger
-from eventbus.telemetry.logs import Logs
+from eventbus.telemetry.logs import Logs, last_bytes
 from eventbus.telemetry.metrics import Metrics
 from eventbus.telemetry.trace import Action, Cause, Named, Trace
 from eventbus.timestamps import iso_time
@@ -60,6 +62,8 @@ MAX_ASYNC_PAYLOAD = 1_048_576
 """Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
 MAX_SYNC_PAYLOAD = 6_291_456
 """Bytes of a direct call (Lambda quotas)."""
+LOG_TAIL = 4096
+"""Bytes of the log that a direct caller may have with the answer."""
 
 
 class Receipt:
@@ -164,7 +168,8 @@ class EventBus:
         self.dispatcher = Dispatcher()
         self.log: structlog.typing.FilteringBoundLogger = bus_logger()
         self.cancelled_error: type[BaseException] = BaseException
-        self.is_stopping = False
+        self.is_stopping = True
+        """No environment may begin anything: the bus is not entered yet, or is being left."""
         # Counters of the hot path, read by statistics() and by whoever waits for rest.
         self.outstanding = 0
         """Events that have not ended, direct calls and background work included."""
@@ -178,7 +183,8 @@ class EventBus:
         self._budget = BUDGET
         self._functions: dict[str, Function] = {}
         self._resources: dict[str, Target] = {}
-        self._restores: list[Callable[[], None]] = []
+        self._at_start: list[Callable[[], None]] = []
+        self._services: set[str] = set()
         self._sources: dict[tuple[str, str | None], Source] = {}
         self._warned: set[tuple[Source, Target, int]] = set()
         self._watchdog = Watchdog(self._environments)
@@ -222,6 +228,9 @@ class EventBus:
                 tasks.start_soon(self.dispatcher.run)
                 tasks.start_soon(self._watchdog.run, self.clock.loop_time)
                 self._start_store(tasks)
+                for begin in self._at_start:
+                    begin()
+                self.is_stopping = False
                 for lane in self._lanes():
                     lane.attend()
                 try:
@@ -250,8 +259,6 @@ class EventBus:
         tasks.start_soon(self.store.run)
         for letter in self.durable.restore_letters():
             self.dead_letters.add(letter)
-        for restore in self._restores:
-            restore()
         self.start_background(self.durable.restore)
 
     async def _close(self) -> None:
@@ -273,6 +280,7 @@ class EventBus:
             self.log.warning(
                 "events_left_at_close", count=len(left), mend="await bus.wait_idle() before leaving the bus"
             )
+        self.notice_rest()
 
     # -- configuration ----------------------------------------------------------------------------------------------
 
@@ -300,6 +308,8 @@ class EventBus:
         if unknown:
             known = ", ".join(attrs.fields_dict(Configuration))
             raise ConfigurationError(f"a function has no option {', '.join(unknown)}; it has name, {known}")
+        if isinstance(handler, Function):
+            handler = handler.handler  # @bus.function twice makes two functions of one handler
         isolation = isolation_of(handler, options.pop("isolation", None))
         if name is None:
             name = handler_name(handler)
@@ -319,6 +329,14 @@ class EventBus:
     def functions(self) -> Mapping[str, Function]:
         """All functions by name."""
         return MappingProxyType(self._functions)
+
+    def claim(self, service: str) -> None:
+        """Be the one service of this name on the bus. Raises ConfigurationError for the second."""
+        if service in self._services:
+            raise ConfigurationError(
+                f"this bus has its {service} already: make {service}(bus) once and use it everywhere"
+            )
+        self._services.add(service)
 
     def register(self, resource: Target) -> None:
         """Make a resource reachable by its ARN. Raises ConfigurationError if the ARN is taken."""
@@ -383,8 +401,11 @@ class EventBus:
         `body` is encoded JSON or an object whose `record(event)` builds the payload anew for each delivery. Without a
         `cause` it is what the calling handler works on. Raises PayloadTooLarge.
         """
-        if body.__class__ is bytes and len(body) > MAX_ASYNC_PAYLOAD:
-            raise PayloadTooLarge(len(body), MAX_ASYNC_PAYLOAD, "Event")
+        if body.__class__ is bytes:
+            if len(body) > MAX_ASYNC_PAYLOAD:
+                raise PayloadTooLarge(len(body), MAX_ASYNC_PAYLOAD, "Event")
+        elif body.__class__ is str and payload_size(body) > MAX_ASYNC_PAYLOAD:
+            raise PayloadTooLarge(payload_size(body), MAX_ASYNC_PAYLOAD, "Event")
         if cause is None:
             environment = current_environment.get()
             if environment is not None:
@@ -435,8 +456,9 @@ class EventBus:
 
         A function that fails is a result with `function_error`, not an exception. When cancelled, the function runs
         on and its answer is lost, as when a client hangs up. Raises TooManyRequests with its reason when no
-        environment may be had, AccessDenied inside a handler whose role may not, PayloadTooLarge above 6 MB, NotJSON
-        and ResourceNotFound.
+        environment may be had, AccessDenied inside a handler whose role may not, RecursiveInvocation after 16
+        invocations in one chain, PayloadTooLarge above 6 MB, NotJSON, ResourceNotFound, and BusClosed when the bus is
+        left before the answer is there.
         """
         self.accepting("invoke")
         target = self._function(function)
@@ -450,11 +472,11 @@ class EventBus:
         await checkpoint()
         event = self._call(target, body, copy, reply)
         outcome, attempt = await reply.wait()
-        tail = self.logs.of_attempt(attempt)[-4096:] if log_tail else None
+        tail = last_bytes(self.logs.of_attempt(attempt), LOG_TAIL) if log_tail else None
         failed = isinstance(outcome, Failed)
         return InvocationResult(
             status_code=200,
-            payload=outcome.document if isinstance(outcome, Failed) else decode(outcome.result),
+            payload=deepcopy(outcome.document) if isinstance(outcome, Failed) else decode(outcome.result),
             function_error="Unhandled" if failed else None,
             executed_version=target.lane.version,
             request_id=event.request_id,
@@ -464,16 +486,21 @@ class EventBus:
     def _call(self, target: Function, body: Body, copy: JSONValue, reply: Reply) -> Event:
         """Queue a direct call ahead of everything, if an environment may be had for it."""
         self.accepting("invoke")
+        if self.is_stopping:
+            raise BusClosed("invoke")
         lane = target.lane
+        environment = current_environment.get()
+        cause = None if environment is None else environment.event
+        hops = 1 if cause is None else cause.hops + 1
+        if hops > MAX_HOPS and lane.configuration.recursive_loop == "Terminate":
+            self.count("RecursiveInvocationsDropped", target.arn)
+            raise RecursiveInvocation
         if not lane.pool.has_room:
             self.count("Throttles", target.arn)
             raise TooManyRequests(lane.pool.reason)
-        environment = current_environment.get()
-        cause = None if environment is None else environment.event
         self._accepted = number = self._accepted + 1
         self.direct += 1
         self.outstanding += 1
-        hops = 1 if cause is None else cause.hops + 1
         caller = self._caller() or self._owner()
         event = Event(self.clock.now(), cause, hops, number, lane, caller, body, copy, reply=reply)
         self.trace.append(event)
@@ -515,6 +542,9 @@ class EventBus:
 
     async def settle(self) -> None:
         """Wait until nothing is runnable: what is left, if anything, waits for its time."""
+        environment = current_environment.get()
+        if environment is not None and environment.lane.bus is self:
+            raise ConfigurationError("a handler cannot move the clock, which waits for it; move it from outside")
         while self.outstanding > self.resting:
             await self._rest()
 
@@ -659,9 +689,9 @@ class EventBus:
         self.trace.append(event)
         self.outstanding += 1
 
-    def when_started(self, restore: Callable[[], None]) -> None:
-        """Call something when the bus starts with a store: how a source takes up what it owns."""
-        self._restores.append(restore)
+    def when_started(self, begin: Callable[[], None]) -> None:
+        """Call something when the bus is entered: how a source takes up what it owns in the store."""
+        self._at_start.append(begin)
 
     def count(self, name: str, resource_arn: str, n: int = 1) -> None:
         """Add to a metric of a resource."""
@@ -674,6 +704,9 @@ class EventBus:
 
     def start_background(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run a task that counts as pending work, for `wait_idle`, until it ends."""
+        if self._state == "new":
+            self._at_start.append(lambda: self.start_background(task, *args))
+            return
         self.outstanding += 1
         self._background += 1
         self.start_task(self._in_background, task, args)
@@ -778,7 +811,7 @@ def _check(account_id: object, region: object, queue_limit: object, grace: objec
     if not (isinstance(region, str) and region and region.isascii() and region.replace("-", "").isalnum()):
         raise ConfigurationError(f"region={region!r}: an AWS region reads like us-east-1")
     for name, value in (("queue_limit", queue_limit), ("history", history)):
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigurationError(f"{name}={value!r}: a whole number from 1 is needed")
-    if not isinstance(grace, int | float) or not grace >= 0:
+    if not isinstance(grace, int | float) or isinstance(grace, bool) or not grace >= 0:
         raise ConfigurationError(f"grace={grace!r}: seconds, 0 or more")

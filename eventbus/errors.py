@@ -14,6 +14,7 @@
         ├── PayloadTooLarge             413
         ├── PolicyLengthExceeded        400
         ├── PreconditionFailed          412
+        ├── RecursiveInvocation         400
         ├── ResourceConflict            409
         ├── ResourceNotFound            404   (also a LookupError)
         ├── TooManyRequests             429
@@ -122,6 +123,20 @@ class PolicyLengthExceeded(AWSError, ValueError):
 class PreconditionFailed(AWSError):
     code = "PreconditionFailedException"
     status = 412
+
+
+class RecursiveInvocation(AWSError):
+    """A chain of invocations got too long."""
+
+    code = "RecursiveInvocationException"
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources "
+            "and stopped your function's invocation.",
+            mend='declare the function with recursive_loop="Allow" if that is what you want',
+        )
 
 
 class ResourceConflict(AWSError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import attrs
 
 from eventbus.delivery.payload import Encoded, compact, decode, encode
-from eventbus.delivery.retry import Reason
+from eventbus.delivery.retry import EXPLANATIONS, Reason
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Event
@@ -57,10 +57,11 @@ class DeadLetter:
 def letter_of(event: Event, failure: Failed | None) -> DeadLetter:
     """The letter of an event that was given up."""
     source, body = event.source, event.body
+    reason = event.reason or Reason.RETRIES_EXHAUSTED
     return DeadLetter(
-        reason=event.reason or Reason.RETRIES_EXHAUSTED,
+        reason=reason,
         attempts=event.attempts,
-        error=str(failure) if failure is not None else event.note,
+        error=str(failure) if failure is not None else event.note or EXPLANATIONS[reason],
         error_document=None if failure is None else dict(failure.document),
         source=source.arn or source.principal,
         target=event.lane.arn,

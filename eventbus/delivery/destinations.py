@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventbus.delivery.payload import as_text, decode, encode
+from eventbus.delivery.payload import as_text, decode, encode, encode_result
 from eventbus.delivery.targets import Message, MessageAttributes
-from eventbus.errors import AWSError
+from eventbus.errors import AWSError, NotJSON
 from eventbus.execution.outcome import Failed, Succeeded
 from eventbus.timestamps import iso_time
 
@@ -54,7 +54,12 @@ def send_to_destination(
 ) -> None:
     """Deliver the record of an ended event."""
     record = destination_record(event, condition, outcome, lane.bus.clock.now(), lane.version)
-    _deliver(lane, target, event, Message(encode(record), event), "DestinationDeliveryFailures")
+    try:
+        body = encode_result(record)
+    except NotJSON as error:  # payload or result fill the nesting that is allowed, and the record goes around them
+        _failed(lane, target, event, str(error), "", "DestinationDeliveryFailures")
+        return
+    _deliver(lane, target, event, Message(body, event), "DestinationDeliveryFailures")
 
 
 def send_to_dead_letter_queue(lane: Lane, target: Target, event: Event, failure: Failed | None) -> None:
@@ -65,7 +70,7 @@ def send_to_dead_letter_queue(lane: Lane, target: Target, event: Event, failure:
         "ErrorCode": {"DataType": "Number", "StringValue": "200" if failure is not None else "429"},
         "ErrorMessage": {
             "DataType": "String",
-            "StringValue": message.encode()[:ERROR_MESSAGE_LIMIT].decode(errors="ignore") or " ",
+            "StringValue": message.encode(errors="replace")[:ERROR_MESSAGE_LIMIT].decode(errors="ignore") or " ",
         },
     }
     body = as_text(encode(event.payload()))
@@ -73,8 +78,8 @@ def send_to_dead_letter_queue(lane: Lane, target: Target, event: Event, failure:
 
 
 def _deliver(lane: Lane, target: Target, event: Event, message: Message, failures: str) -> None:
-    bus, function = lane.bus, lane.function
-    decision = bus.authority.may_send(function.source, target)
+    function = lane.function
+    decision = lane.bus.authority.may_send(function.source, target)
     if not decision.is_allowed:
         problem = decision.reason
         mend = f"call {function.label}.role.allow({target.send_action!r}, {target.label})"
@@ -84,6 +89,11 @@ def _deliver(lane: Lane, target: Target, event: Event, message: Message, failure
             return
         except AWSError as error:
             problem, mend = error.message, error.mend or ""
+    _failed(lane, target, event, problem, mend, failures)
+
+
+def _failed(lane: Lane, target: Target, event: Event, problem: str, mend: str, failures: str) -> None:
+    bus, function = lane.bus, lane.function
     bus.count(failures, function.arn)
     event.note = f"{target.kind} {target.name} did not take it: {problem}"
     bus.log.warning(

@@ -15,6 +15,7 @@ from eventbus.telemetry.trace import Cause
 if TYPE_CHECKING:
     from eventbus.delivery.lane import Lane
     from eventbus.delivery.targets import Source
+    from eventbus.errors import EventBusError
     from eventbus.execution.context import ClientContext
     from eventbus.execution.environment import Environment
     from eventbus.execution.outcome import Failed, Outcome, Succeeded
@@ -75,14 +76,22 @@ class Reply:
         self.client_context = client_context
         self.outcome: Succeeded | Failed | None = None
         self.attempt: Attempt | None = None
+        self._refusal: EventBusError | None = None
         self._answered = anyio.Event()
 
     def answer(self, outcome: Succeeded | Failed, attempt: Attempt) -> None:
         self.outcome, self.attempt = outcome, attempt
         self._answered.set()
 
+    def refuse(self, error: EventBusError) -> None:
+        """There will be no answer."""
+        self._refusal = error
+        self._answered.set()
+
     async def wait(self) -> tuple[Succeeded | Failed, Attempt]:
         await self._answered.wait()
+        if self._refusal is not None:
+            raise self._refusal
         assert self.outcome is not None
         assert self.attempt is not None
         return self.outcome, self.attempt

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from eventbus.delivery.dead_letters import DeadLetter, letter_of
 from eventbus.delivery.destinations import send_to_dead_letter_queue, send_to_destination
 from eventbus.delivery.event import Attempt, Event, State
 from eventbus.delivery.retry import AsyncSettings, Decision, Discard, Finished, Reason, RetryAt, backoff, decide
+from eventbus.errors import BusClosed
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Outcome, Succeeded, Throttled
 from eventbus.execution.thread import ThreadEnvironment
@@ -67,7 +69,8 @@ class Lane:
         """Nothing follows a success: the hot path may end the event itself."""
         self._made = 0
         self._backoff: Timer | None = None
-        self.pool: Pool
+        self._cut_off: list[Event] = []
+        self.pool: Pool = bus.account.shared
         self.apply_configuration()
 
     def __repr__(self) -> str:
@@ -77,13 +80,23 @@ class Lane:
         )
 
     def apply_configuration(self) -> None:
-        """Take over what the function's configuration says."""
-        configuration = self.configuration = self.function.configuration
+        """Take over what the function's configuration says; units that are in use move to the new pool."""
+        configuration = self.function.configuration
+        pool = self.bus.account.reserve(self.name, configuration.reserved_concurrency)
+        self.configuration = configuration
         self.timeout = configuration.timeout
         self.settings = AsyncSettings(
             configuration.retries, configuration.max_event_age, configuration.reserved_concurrency == 0
         )
-        self.pool = self.bus.account.reserve(self.name, configuration.reserved_concurrency)
+        if self.is_held:
+            self.release()
+        before, self.pool = self.pool, pool
+        before.busy -= self.active
+        pool.busy += self.active
+        before.let_in()
+        self.attend()
+        if self.active:
+            self.bus.watch_deadlines(self.timeout)
 
     @property
     def depth(self) -> int:
@@ -114,10 +127,10 @@ class Lane:
         """Queue a direct call, ahead of all asynchronous events; the caller has seen that there is room."""
         if self.is_held:
             self.release()
-        self.queue.appendleft(event)
+        direct = sum(1 for _ in takewhile(lambda queued: queued.reply is not None, self.queue))
+        self.queue.insert(direct, event)
         self.bus.backlog += 1
-        if self.active == self.inside:
-            self.attend()
+        self._engage()
 
     def put_or_leave(self, event: Event) -> None:
         """Queue an event that the store holds, or leave it there while the queue is long."""
@@ -146,6 +159,9 @@ class Lane:
         if not self.pool.has_room:
             self._back_off()
             return
+        self._engage()
+
+    def _engage(self) -> None:
         self.pool.busy += 1
         self.active += 1
         self.throttles = 0
@@ -189,6 +205,19 @@ class Lane:
         head.throttles += 1
         head.last = Attempt(now, 0.0, throttled, None, head.number, now - head.at, False, None, head.last)
         self.bus.journal.throttled(self, head.last)
+        if self.throttles > 1 or self.settings.is_switched_off:
+            # the first time the queue has just moved on: to look through it at every step would cost its square
+            self._give_up_what_gets_too_old(throttled, now)
+        if self.queue and not self.is_held:
+            self.is_held = True
+            self.bus.resting += len(self.queue)
+            self.bus.backlog -= len(self.queue)
+            self.pool.waiting.append(self)
+            self._backoff = self.bus.clock.call_at(now + backoff(self.throttles), self._try_again)
+        self.bus.make_room()
+        self.bus.notice_rest()
+
+    def _give_up_what_gets_too_old(self, throttled: Throttled, now: float) -> None:
         waiting, given_up = deque[Event](), list[tuple[Event, Reason]]()
         for event in self.queue:
             verdict = self._verdict(event, throttled, self.throttles, now)
@@ -202,22 +231,16 @@ class Lane:
             self.bus.backlog -= len(given_up)
             for event, reason in given_up:
                 self.discard(event, reason)
-        if self.queue and not self.is_held:
-            self.is_held = True
-            self.bus.resting += len(self.queue)
-            self.bus.backlog -= len(self.queue)
-            self.pool.waiting.append(self)
-            self._backoff = self.bus.clock.call_at(now + backoff(self.throttles), self._try_again)
-        self.bus.notice_rest()
 
     def _try_again(self) -> None:
         if self.is_held:
-            self.release()
+            self.release(self.throttles)
             self.attend()
 
-    def release(self) -> None:
-        """End the back-off: an environment is free again, or its time is up."""
+    def release(self, throttles: int = 0) -> None:
+        """End the back-off: an environment is free again, or, after so many throttles in a row, its time is up."""
         self.is_held = False
+        self.throttles = throttles
         self.bus.resting -= len(self.queue)
         self.bus.backlog += len(self.queue)
         if self._backoff is not None:
@@ -313,8 +336,7 @@ class Lane:
         """Give up on an event: destination, dead-letter queue and dead-letter list get it."""
         event.reason = reason
         self.dead_lettered += 1
-        outcome = event.last.outcome if event.last is not None else None
-        failure = outcome if isinstance(outcome, Failed) and reason is not Reason.ZERO_RESERVED_CONCURRENCY else None
+        failure = _last_failure(event) if reason is not Reason.ZERO_RESERVED_CONCURRENCY else None
         if reason is not Reason.BUS_CLOSED:
             self.bus.journal.dropped(self, event, reason)
             if self.on_failure is not None and reason is not Reason.ACCESS_DENIED:
@@ -350,8 +372,15 @@ class Lane:
     def interrupt(self) -> list[Event]:
         """Take out what is still running; late results are discarded."""
         running = [environment for environment in self.environments if environment.event is not None]
-        left = [environment.interrupt() for environment in running]
+        left = [*self._cut_off, *(environment.interrupt() for environment in running)]
+        self._cut_off.clear()
         return sorted(left, key=lambda event: event.number)
+
+    def cut_off(self, environment: Environment) -> None:
+        """An environment was cancelled inside a handler, along with the bus and everything around it."""
+        self.bus.is_stopping = True  # what is freed must not begin anything new
+        self._cut_off.append(environment.interrupt())
+        self.bus.notice_rest()
 
     def abandon(self, event: Event) -> None:
         """The bus was left before this event ended: a store keeps it, else it is a dead letter."""
@@ -361,3 +390,12 @@ class Lane:
             self.discard(event, Reason.BUS_CLOSED)
         else:
             self._end(event, State.DEAD_LETTERED)
+            event.reply.refuse(BusClosed("invoke"))
+
+
+def _last_failure(event: Event) -> Failed | None:
+    """What went wrong in the last attempt that ran; throttled tries say nothing about the event."""
+    attempt = event.last
+    while attempt is not None and isinstance(attempt.outcome, Throttled):
+        attempt = attempt.previous
+    return attempt.outcome if attempt is not None and isinstance(attempt.outcome, Failed) else None

@@ -23,6 +23,9 @@ JSONValue: TypeAlias = Any
 
 Encoded: TypeAlias = bytes | str
 
+MAX_DEPTH = 500
+"""Levels of nesting. What is deeper would be decoded here and exhaust the stack there, wherever that is deep itself."""
+
 _LONG_NUMBER = re.compile(r"\d{19}")  # orjson reads integers beyond 64 bits as floats
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
@@ -52,15 +55,29 @@ def encode_and_copy(value: JSONValue) -> tuple[Encoded, JSONValue]:
             return data, copy
     except (TypeError, ValueError, RecursionError):
         pass
-    text = _encode_slowly(value)
-    return text, json.loads(text)
+    return _encode_slowly(value)
 
 
-def _encode_slowly(value: JSONValue, *, allow_nan: bool = False) -> str:
+def _encode_slowly(value: JSONValue, *, allow_nan: bool = False) -> tuple[str, JSONValue]:
+    too_deep = NotJSON(f"the value is nested too deeply: at most {MAX_DEPTH} levels can be carried")
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=allow_nan)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise NotJSON(str(error) or "the value is nested too deeply") from None
+        text = json.dumps(value, separators=(",", ":"), allow_nan=allow_nan)
+        copy = json.loads(text)
+    except RecursionError:
+        raise too_deep from None
+    except (TypeError, ValueError) as error:
+        raise NotJSON(str(error)) from None
+    if _depth(copy) > MAX_DEPTH:
+        raise too_deep
+    return text, copy
+
+
+def _depth(value: JSONValue) -> int:
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def encode_result(value: JSONValue) -> Encoded:
@@ -68,7 +85,7 @@ def encode_result(value: JSONValue) -> Encoded:
     try:
         return encode(value)
     except NotJSON:
-        return _encode_slowly(value, allow_nan=True)
+        return _encode_slowly(value, allow_nan=True)[0]
 
 
 def decode(data: Encoded) -> JSONValue:

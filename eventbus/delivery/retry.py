@@ -38,6 +38,18 @@ class Reason(enum.StrEnum):
     BUS_CLOSED = "BusClosed"
 
 
+EXPLANATIONS = {
+    Reason.RETRIES_EXHAUSTED: "the last attempt failed",
+    Reason.EVENT_AGE_EXCEEDED: "it would have been, or was, older than max_event_age when its next attempt was due",
+    Reason.ZERO_RESERVED_CONCURRENCY: "reserved_concurrency is 0, which switches the function off",
+    Reason.ACCESS_DENIED: "its source may not invoke the function",
+    Reason.RECURSIVE_INVOCATION: f'more than {MAX_HOPS} invocations in one chain; recursive_loop="Allow" permits them',
+    Reason.FUNCTION_DELETED: "the function was deleted",
+    Reason.BUS_CLOSED: "the bus was left before it ended",
+}
+"""What a dead letter says where no error of the handler says it."""
+
+
 @attrs.frozen
 class RetryAt:
     """Try again at this instant, seconds since the epoch."""

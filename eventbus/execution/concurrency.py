@@ -41,6 +41,10 @@ class Pool:
     def give_back(self) -> None:
         """Return one unit, and let the function that has waited longest try again at once."""
         self.busy -= 1
+        self.let_in()
+
+    def let_in(self) -> None:
+        """Let functions that wait try again while there is room."""
         while self.waiting and self.busy < self.limit:
             lane = self.waiting.popleft()
             if lane.is_held:
@@ -52,7 +56,7 @@ class Account:
     """The account's concurrency: the shared pool and the reserved ones."""
 
     def __init__(self, limit: int) -> None:
-        if not 1 <= limit <= 999_999:
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 999_999:
             raise ConfigurationError(f"concurrency={limit!r}: the account's limit is a whole number from 1 to 999,999")
         self.limit = limit
         self.shared = Pool(limit, UNRESERVED)
@@ -71,9 +75,10 @@ class Account:
                 mend=f"at most {max(0, self.limit - others - MINIMUM_UNRESERVED)} can be reserved; "
                 "raise EventBus(concurrency=...) or reserve less",
             )
-        self._reserved.pop(function, None)
         self.shared.limit = self.limit - others - (units or 0)
         if units is None:
+            self._reserved.pop(function, None)
             return self.shared
-        pool = self._reserved[function] = Pool(units, RESERVED)
+        pool = self._reserved.setdefault(function, Pool(units, RESERVED))
+        pool.limit = units
         return pool

@@ -35,23 +35,35 @@ class CognitoIdentity:
 class Client:
     """The mobile application that called, from the client context."""
 
-    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
+    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")  # noqa: RUF023
 
     def __init__(self, document: dict[str, Any]) -> None:
         for name in self.__slots__:
             setattr(self, name, document.get(name))
 
+    def __repr__(self) -> str:
+        return f"Client([{','.join(f'{name}={getattr(self, name)}' for name in self.__slots__)}])"
+
 
 class ClientContext:
     """What a direct caller sent along; delivered for request-response invocations only."""
 
-    __slots__ = ("client", "custom", "env")
+    __slots__ = ("client", "custom", "env", "w3c")
 
     def __init__(self, document: dict[str, Any]) -> None:
+        trace = document.get("w3c")
+        self.w3c = {
+            name: value
+            for name in ("traceparent", "tracestate", "baggage")
+            if isinstance(trace, dict) and isinstance(value := trace.get(name), str)
+        }
         self.custom: Any = document.get("custom")
         self.env: Any = document.get("env")
         client = document.get("client")
         self.client: Client | None = Client(client) if isinstance(client, dict) else None
+
+    def __repr__(self) -> str:
+        return f"ClientContext([custom={self.custom},env={self.env},client={self.client}])"
 
     @classmethod
     def of(cls, document: object) -> ClientContext | None:
@@ -119,6 +131,10 @@ class LambdaContext:
         environment = self._environment
         left = self._started + environment.lane.timeout - environment.lane.bus.clock.loop_time()
         return max(0, int(left * 1000))
+
+    def w3c(self) -> dict[str, str]:
+        """The W3C trace context that the caller sent in its client context: `traceparent`, `tracestate`, `baggage`."""
+        return {} if self.client_context is None else dict(self.client_context.w3c)
 
     def log(self, message: object) -> None:
         """Write a message to the function's log, as it is."""

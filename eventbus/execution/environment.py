@@ -103,13 +103,14 @@ class Environment:
 
     def overrun(self) -> None:
         """End this environment because its handler overran, whatever the handler makes of being cancelled."""
-        started = self.started
+        started, timeout = self.started, self.deadline - self.started
         event, lane = self.interrupt(), self.lane
-        outcome = timed_out(lane.timeout, event.request_id)
-        now = lane.bus.clock.now()
-        duration = lane.bus.clock.loop_time() - started
+        outcome = timed_out(timeout, event.request_id)
+        clock = lane.bus.clock
+        at = clock.now() if clock.offset is None else started + clock.offset
+        duration = clock.loop_time() - started
         attempt = event.last = Attempt(
-            now, duration, outcome, self, event.number, now - event.at, self.is_cold, self._take_lines(), event.last
+            at, duration, outcome, self, event.number, at - event.at, self.is_cold, self._take_lines(), event.last
         )
         lane.settle(event, attempt)
         lane.bus.journal.fresh.append(attempt)
@@ -156,12 +157,16 @@ class Environment:
         """Serve until retired. The bus runs this as one task."""
         current_environment.set(self)
         self.move(Phase.BUSY)
-        with self._scope:
-            await self._serve()
+        try:
+            with self._scope:
+                await self._serve()
+        finally:
+            if self.event is not None:
+                self.lane.cut_off(self)
 
     async def _serve(self) -> None:
         lane = self.lane
-        bus, queue, pool, access, permits = lane.bus, lane.queue, lane.pool, lane.access, lane.permits
+        bus, queue, access, permits = lane.bus, lane.queue, lane.access, lane.permits
         call = self.call if self.isolation != "task" else lane.handler
         now, loop_time, dispatcher, record = (
             bus.clock.now,
@@ -206,7 +211,7 @@ class Environment:
                 lane.inside += 1
                 try:
                     result = await call(payload, LambdaContext(self, event, started))
-                    outcome: Outcome = RETURNED_NONE if result is None else returned(result)
+                    outcome: Outcome = RETURNED_NONE if result is None else returned(result, event)
                 except BaseException as error:
                     if self._comes_from_outside(event, error):
                         raise
@@ -234,7 +239,7 @@ class Environment:
                     budget = BUDGET
                     bus.make_room()
                     bus.journal.fold()
-                    if pool.waiting:
+                    if lane.pool.waiting:
                         break  # others of the pool are starved: queue up behind them
                     await checkpoint()
             if lane.left and self.phase is busy:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import traceback
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import orjson
 
 from eventbus.delivery.payload import Encoded, encode_result
 from eventbus.errors import NotJSON
+
+if TYPE_CHECKING:
+    from eventbus.delivery.event import Event
 
 MAX_RESPONSE = 6_291_556
 """Bytes of a buffered response: 6 MiB + 100 (Lambda quotas)."""
@@ -59,7 +62,7 @@ Outcome: TypeAlias = Succeeded | Failed | Throttled
 RETURNED_NONE = Succeeded(b"null")
 
 
-def returned(result: Any) -> Succeeded | Failed:
+def returned(result: Any, event: Event) -> Succeeded | Failed:
     """The outcome of a handler that returned this."""
     if result is None:
         return RETURNED_NONE
@@ -70,7 +73,7 @@ def returned(result: Any) -> Succeeded | Failed:
             {
                 "errorMessage": f"Unable to marshal response: {error}",
                 "errorType": "Runtime.MarshalError",
-                "requestId": "",
+                "requestId": event.request_id,
                 "stackTrace": [],
             }
         )
@@ -91,6 +94,8 @@ def raised(error: BaseException, request_id: str) -> Failed:
     """
     if isinstance(error, SystemExit):
         return _exited(error.code, request_id)
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+        error = error.__cause__  # which no coroutine can raise
     if not isinstance(error, Exception):
         return _platform_error(
             "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status 1"

@@ -46,6 +46,16 @@ def _known_isolation(_: Any, __: attrs.Attribute[Any], value: object) -> None:
         raise ConfigurationError(f"isolation={value!r}: a handler runs in a 'task' (async def) or a 'thread' (def)")
 
 
+def _known_recursive_loop(_: Any, __: attrs.Attribute[Any], value: object) -> None:
+    if value not in ("Terminate", "Allow"):
+        raise ConfigurationError(f"recursive_loop={value!r}: AWS accepts 'Terminate' and 'Allow'")
+
+
+def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{attribute.name}={value!r}: a text is needed")
+
+
 def _concurrency(_: Any, __: attrs.Attribute[Any], value: object) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
         raise ConfigurationError(f"reserved_concurrency={value!r}: a whole number from 0, or None for no reservation")
@@ -67,9 +77,9 @@ class Configuration:
     """Environments that this function alone may use, and no more; 0 switches it off."""
     isolation: str = attrs.field(default="task", validator=_known_isolation)
     """`task` for `async def`, `thread` for `def`."""
-    recursive_loop: str = attrs.field(default="Terminate", validator=attrs.validators.in_(("Terminate", "Allow")))
+    recursive_loop: str = attrs.field(default="Terminate", validator=_known_recursive_loop)
     """Whether a chain of more than 16 invocations is stopped."""
-    description: str = ""
+    description: str = attrs.field(default="", validator=_text)
 
 
 def isolation_of(handler: object, wanted: str | None) -> str:

@@ -10,7 +10,7 @@ import attrs
 from eventbus.delivery.lane import Lane
 from eventbus.delivery.payload import encode, parse
 from eventbus.delivery.targets import Message, Source, Target
-from eventbus.errors import ConfigurationError, InvalidParameterValue, InvalidRequestContent
+from eventbus.errors import ConfigurationError, InvalidParameterValue, InvalidRequestContent, NotJSON
 from eventbus.functions.configuration import Configuration
 from eventbus.iam.resource_policy import FunctionPolicy
 from eventbus.iam.roles import Role
@@ -193,7 +193,7 @@ class Function:
         if isinstance(body, str):
             try:
                 body = encode(parse(body))
-            except ValueError as error:
+            except (ValueError, NotJSON) as error:
                 raise InvalidRequestContent(
                     f"Could not parse request body into json: Could not parse payload into json: {error}"
                 ) from None
@@ -206,14 +206,15 @@ def _settings() -> str:
 
 def _says(statement: Mapping[str, Any], permission: Mapping[str, Any]) -> bool:
     """Whether a statement already grants exactly this permission."""
-    principal = statement.get("Principal")
+    principal, wanted = statement.get("Principal"), permission["principal"]
     named = set(principal.values()) if isinstance(principal, dict) else {principal}
-    condition = statement.get("Condition", {})
-    arn = condition.get("ArnLike", {}).get("AWS:SourceArn")
-    account = condition.get("StringEquals", {}).get("AWS:SourceAccount")
+    condition = {}
+    if "source_account" in permission:
+        condition["StringEquals"] = {"AWS:SourceAccount": permission["source_account"]}
+    if "source_arn" in permission:
+        condition["ArnLike"] = {"AWS:SourceArn": permission["source_arn"]}
     return (
         statement.get("Action") == "lambda:InvokeFunction"
-        and permission["principal"] in named
-        and arn == permission.get("source_arn")
-        and account == permission.get("source_account")
+        and not named.isdisjoint({wanted, f"arn:aws:iam::{wanted}:root"})
+        and statement.get("Condition", {}) == condition
     )

@@ -72,7 +72,7 @@ class Space(Generic[K]):
         return self._log.get((self.name, key))
 
     def scan(self, after: K | None = None, chunk: int = 1000) -> Iterator[tuple[K, bytes]]:
-        """All rows in the order of their keys, read in chunks; what has been changed but is not safe yet is seen too."""
+        """All rows in the order of their keys, read in chunks; changes that are not safe yet are seen too."""
         return self._log.scan(self.name, after, chunk)  # type: ignore[return-value]
 
 

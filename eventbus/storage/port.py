@@ -8,7 +8,7 @@ from eventbus.storage.batches import BatchLog, Space
 
 
 class Store(Protocol):
-    """Rows in spaces. Everything that has state and wants to keep it, the engine and the sources, does so through this."""
+    """Rows in spaces: whatever has state that is to survive, in the engine or a source, keeps it through this."""
 
     log: BatchLog
 

@@ -1,8 +1,8 @@
 """One SQLite file: a table per space, one thread that writes, write-ahead logging, a sync per batch.
 
-`synchronous="FULL"` syncs at every commit: what was accepted survives the loss of power. `"NORMAL"` survives the death of
-the process, and may lose the last transactions with the power. Every row carries a CRC-32 of its content, so that what
-a disk has changed is noticed when it is read.
+`synchronous="FULL"` syncs at every commit: what was accepted survives the loss of power. `"NORMAL"` survives the death
+of the process, and may lose the last transactions with the power. Every row carries a CRC-32 of its content, so that
+what a disk has changed is noticed when it is read.
 
 A second file, `bus.db-lock`, is held for as long as the bus has the store open: SQLite releases it however the process
 ends.

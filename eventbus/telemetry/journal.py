@@ -1,7 +1,7 @@
 """The one narrow hook through which the engine reports what happened.
 
-On the hot path an attempt is one append to a list. Logs and metrics are made of these values when somebody reads them, or, so
-that memory stays bounded, whenever a batch is full.
+On the hot path an attempt is one append to a list. Logs and metrics are made of these values when somebody reads them,
+or, so that memory stays bounded, whenever a batch is full.
 """
 
 from __future__ import annotations

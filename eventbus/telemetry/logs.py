@@ -86,6 +86,11 @@ class Logs:
         yield LogEvent(ended_at, stream, report_line(attempt, request_id, lane.configuration.memory), request_id)
 
 
+def last_bytes(text: str, limit: int) -> str:
+    """The end of a text, so that it has at most `limit` bytes of UTF-8."""
+    return text.encode(errors="replace")[-limit:].decode(errors="ignore")
+
+
 def error_text(outcome: Failed) -> str:
     """An uncaught error as the Python runtime logs it."""
     stack = "".join(outcome.document.get("stackTrace", ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from eventbus.errors import ConfigurationError
 from eventbus.iam.principals import Principal
@@ -15,7 +15,7 @@ from triggers.s3.records import Origin
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
-    from eventbus.delivery.targets import Source, Target
+    from eventbus.delivery.targets import Source
     from eventbus.execution.environment import Environment
 
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -39,10 +39,7 @@ class S3:
     def __init__(self, bus: EventBus, *, event_version: str | None = None, max_notifications: int | None = 100) -> None:
         if event_version is not None and not _is_version(event_version):
             raise ConfigurationError(f'event_version={event_version!r}: a version reads "2.1", or is None')
-        try:
-            bus.register(cast("Target", self))
-        except ConfigurationError:
-            raise ConfigurationError("this bus has an S3 already: make one S3(bus) and use it everywhere") from None
+        bus.claim("S3")
         self._bus = bus
         self._event_version = event_version
         self.max_notifications = max_notifications

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from eventbus.errors import ConfigurationError, EventBusError
 from triggers.sns import validation
@@ -14,7 +14,6 @@ from triggers.sns.topic import Topic
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
-    from eventbus.delivery.targets import Target
 
 
 class SNS:
@@ -39,10 +38,7 @@ class SNS:
         self.allow_http = frozenset(allow_http)
         self.filter_policies_per_topic = filter_policies_per_topic
         self._topics: dict[str, Topic] = {}
-        try:
-            bus.register(cast("Target", self))  # so that a second one is noticed; nothing can be sent to it
-        except ConfigurationError as error:
-            raise ConfigurationError("this bus has an SNS already: make one SNS(bus) and use it everywhere") from error
+        bus.claim("SNS")
 
     def __repr__(self) -> str:
         return f"<SNS: {len(self._topics)} topics>"

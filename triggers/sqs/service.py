@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from eventbus.errors import ConfigurationError, EventBusError
 from triggers.sqs.errors import InvalidParameterValue, QueueDoesNotExist, QueueNameExists
@@ -12,7 +12,6 @@ from triggers.sqs.settings import QueueSettings, Redrive, check_name, checked_re
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
-    from eventbus.delivery.targets import Target
 
 DEFAULT_RECEIVES = 10
 """maxReceiveCount where none is given (API_CreateQueue, 2026)."""
@@ -33,10 +32,7 @@ class SQS:
         self.owner_id = f"AIDA{bus.account_id}{bus.account_id}"[:21]
         """SenderId of what the account's owner and its functions send."""
         self._queues: dict[str, Queue] = {}
-        try:
-            bus.register(cast("Target", self))  # so that a second one is noticed; nothing can be sent to it
-        except ConfigurationError as error:
-            raise ConfigurationError("this bus has its SQS already; make SQS(bus) once and pass it on") from error
+        bus.claim("SQS")
 
     def __repr__(self) -> str:
         return f"<SQS: {len(self._queues)} queues>"
