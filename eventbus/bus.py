@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType
@@ -584,6 +584,10 @@ class EventBus:
         nothing to wait for.
         """
         return _DONE if self.durable is None else self.durable.synced()
+
+    def facts(self) -> AbstractContextManager[None]:
+        """Within the block, what is changed in the store follows from what has happened and is not taken back."""
+        return nullcontext() if self.durable is None else self.durable.facts()
 
     async def turn(self) -> None:
         """Give the event loop a turn, and wait while the queues are full: for whoever feeds them from the store."""

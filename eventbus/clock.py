@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 
 import anyio
 import attrs
+from anyio.lowlevel import checkpoint
 
 from eventbus.errors import ConfigurationError
 
@@ -198,6 +199,8 @@ class VirtualClock(_Timers):
         super().__init__()
         self._start = float(start)
         self._now = float(start)
+        self._waking = 0
+        """Sleepers whose time has come and that have not run yet."""
 
     def __repr__(self) -> str:
         return f"VirtualClock(elapsed={self.elapsed:g})"
@@ -234,6 +237,25 @@ class VirtualClock(_Timers):
     async def run(self) -> None:
         """Do nothing: only `advance` and `wait_idle` move this clock."""
 
+    async def sleep_until(self, due_at: float) -> None:
+        woken = anyio.Event()
+
+        def wake() -> None:
+            self._waking += 1  # time stands still until the sleeper has had its turn
+            woken.set()
+
+        timer = self.call_at(due_at, wake)
+        try:
+            await woken.wait()
+        finally:
+            timer.cancel()
+            if woken.is_set():
+                self._waking -= 1
+
     async def _settled(self) -> None:
-        if self._settle is not None:
-            await self._settle()
+        while True:
+            if self._settle is not None:
+                await self._settle()
+            if not self._waking:
+                return
+            await checkpoint()

@@ -72,7 +72,7 @@ class AWSError(EventBusError):
     status: ClassVar[int] = 500
 
     def __init__(self, message: str, *, mend: str | None = None) -> None:
-        super().__init__(message if mend is None else f"{message}; {mend}")
+        super().__init__(message if mend is None else f"{message.removesuffix('.')}; {mend}")
         self.message = message
         """AWS's own text, without our advice."""
         self.mend = mend
@@ -133,8 +133,8 @@ class RecursiveInvocation(AWSError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources "
-            "and stopped your function's invocation.",
+            "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services "
+            "resources and stopped your function's invocation.",
             mend='declare the function with recursive_loop="Allow" if that is what you want',
         )
 

@@ -85,7 +85,8 @@ def _deliver(lane: Lane, target: Target, event: Event, message: Message, failure
         mend = f"call {function.label}.role.allow({target.send_action!r}, {target.label})"
     else:
         try:
-            target.accept(message, function.source)
+            with bus.facts():
+                target.accept(message, function.source)
             return
         except AWSError as error:
             problem, mend = error.message, error.mend or ""

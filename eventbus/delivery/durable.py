@@ -13,6 +13,7 @@ begins: an event that kills the process is given up like any other that fails.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,10 @@ class DurableEvents:
     def letter_left(self, number: int) -> None:
         """A dead letter was redriven or cleared."""
         self._letters.delete(number)
+
+    def facts(self) -> AbstractContextManager[None]:
+        """What is changed within the block is not taken back."""
+        return self._log.facts()
 
     async def synced(self) -> None:
         """Wait until everything so far is safe. Raises StoreUnavailable if it could not be written."""

@@ -56,7 +56,7 @@ class Account:
     """The account's concurrency: the shared pool and the reserved ones."""
 
     def __init__(self, limit: int) -> None:
-        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 999_999:
+        if type(limit) is not int or not 1 <= limit <= 999_999:
             raise ConfigurationError(f"concurrency={limit!r}: the account's limit is a whole number from 1 to 999,999")
         self.limit = limit
         self.shared = Pool(limit, UNRESERVED)

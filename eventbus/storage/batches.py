@@ -7,12 +7,14 @@ is how an object and the events that it causes become one transaction without an
                                             └──► failed: undone, newest first, and everything after it as well
 
 While a batch is being written the next one fills: many publishers share one sync, with nothing to tune. A change that
-states a fact (an event has ended) has no undo; it is carried over and written with the next batch.
+states a fact (an event has ended, and what followed from that) has nobody who could be told that it failed: it is not
+undone but carried over, and written with the next batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import anyio
@@ -35,13 +37,14 @@ class Batch:
     new: set[Change] = attrs.field(factory=set)
     """Rows that did not exist before this batch: deleting them again leaves nothing to write."""
     then: list[Callable[[], None]] = attrs.field(factory=list)
+    then_for_facts: list[Callable[[], None]] = attrs.field(factory=list)
     waiters: int = 0
     ended: anyio.Event | None = None
     error: BaseException | None = None
 
     @property
     def is_empty(self) -> bool:
-        return not (self.rows or self.then or self.undo)
+        return not (self.rows or self.then or self.then_for_facts)
 
 
 class Writer(Protocol):
@@ -84,6 +87,16 @@ class BatchLog:
         self._open = Batch()
         self._in_flight: Batch | None = None
         self._dirty: anyio.Event | None = None
+        self._states_facts = 0
+
+    @contextmanager
+    def facts(self) -> Iterator[None]:
+        """Within the block every change is a fact, whoever makes it."""
+        self._states_facts += 1
+        try:
+            yield
+        finally:
+            self._states_facts -= 1
 
     def change(self, change: Change, value: bytes | None, undo: Callable[[], None] | None, is_new: bool) -> None:
         """Add one change to the open batch."""
@@ -95,16 +108,17 @@ class BatchLog:
             batch.rows[change] = value
             if is_new:
                 batch.new.add(change)
-        if undo is not None:
+        if undo is not None and not self._states_facts:
             batch.undo.append(undo)
-        elif value is not None or change not in batch.facts:
+            batch.facts.discard(change)
+        else:
             batch.facts.add(change)
         if self._dirty is not None:
             self._dirty.set()
 
     def when_safe(self, then: Callable[[], None]) -> None:
         """Call something when everything changed so far is safe."""
-        self._open.then.append(then)
+        (self._open.then_for_facts if self._states_facts else self._open.then).append(then)
 
     def get(self, change: Change) -> bytes | None:
         for batch in (self._open, self._in_flight):
@@ -159,12 +173,12 @@ class BatchLog:
         batch, self._in_flight = self._in_flight, None
         assert batch is not None
         if error is None:
-            for then in batch.then:
+            for then in (*batch.then, *batch.then_for_facts):
                 then()
             _finish(batch, None)
         else:
             self._take_back(batch, error)
-        if self._open.waiters or self._open.then:
+        if self._open.waiters or (error is None and (self._open.then or self._open.then_for_facts)):
             self.flush()
 
     def _take_back(self, batch: Batch, error: BaseException) -> None:
@@ -177,6 +191,7 @@ class BatchLog:
                 if change in lost.facts:
                     self._open.rows[change] = lost.rows[change]
                     self._open.facts.add(change)
+            self._open.then_for_facts += lost.then_for_facts
             _finish(lost, error)
 
     async def run(self, lazily: float) -> None:
