@@ -85,7 +85,7 @@ def _deliver(lane: Lane, target: Target, event: Event, message: Message, failure
         mend = f"call {function.label}.role.allow({target.send_action!r}, {target.label})"
     else:
         try:
-            with bus.facts():
+            with lane.bus.facts():
                 target.accept(message, function.source)
             return
         except AWSError as error:
