@@ -16,7 +16,7 @@ import attrs
 from eventbus import EventBus
 from triggers.summary import count
 
-SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TIMED_OUT = 124
 """Exit status when the time was up, as of `timeout` of the GNU core utilities."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-import anyio
-
-from eventbus.clock import Clock
+from eventbus.clock import Clock, Wakeup
 
 
 class Waiters:
@@ -18,7 +16,7 @@ class Waiters:
     """
 
     def __init__(self) -> None:
-        self._line: deque[anyio.Event] = deque()
+        self._line: deque[Wakeup] = deque()
 
     def __len__(self) -> int:
         return len(self._line)
@@ -35,12 +33,10 @@ class Waiters:
 
     async def wait(self, clock: Clock, until: float) -> None:
         """Wait to be woken, or until this instant of the clock."""
-        woken = anyio.Event()
+        woken = clock.wakeup(until)
         self._line.append(woken)
-        timer = clock.call_at(until, woken.set)
         try:
             await woken.wait()
         finally:
-            timer.cancel()
             if woken in self._line:
                 self._line.remove(woken)
