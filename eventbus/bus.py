@@ -39,7 +39,7 @@ from eventbus.errors import (
 )
 from eventbus.execution.concurrency import Account
 from eventbus.execution.context import ClientContext
-from eventbus.execution.current import current_environment
+from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.outcome import Failed
 from eventbus.execution.watchdog import Watchdog
@@ -217,7 +217,7 @@ class EventBus:
         self.cancelled_error = anyio.get_cancelled_exc_class()
         if self.store is not None:
             self.store.open()
-        self.clock.start(self.settle)
+        self.clock.start(self.settle, self._change_resting)
         self._state = "running"
         capture.start()
         failure: BaseException | None = None
@@ -385,7 +385,7 @@ class EventBus:
         self._budget -= 1
         if self._budget <= 0 or self.backlog >= self.queue_limit:
             await self._wait_for_room("push")
-        function = target if target.__class__ is Function else self._function(target)
+        function = target if target.__class__ is Function and target.lane.bus is self else self._function(target)
         body, copy = encode_and_copy(payload)
         sender = source if source.__class__ is Source else self.source_of(source)
         event = self.enqueue(function, body, sender, None, copy)
@@ -553,6 +553,10 @@ class EventBus:
             self._at_rest = anyio.Event()
         await self._at_rest.wait()
 
+    def _change_resting(self, by: int) -> None:
+        self.resting += by
+        self.notice_rest()
+
     def notice_rest(self) -> None:
         """Wake whoever waits for rest, if there may be some; called whenever an environment goes idle."""
         if self._at_rest is not None and (self.outstanding <= self.resting or self.is_stopping):
@@ -628,9 +632,9 @@ class EventBus:
             )
         sender = self._sources.get((principal, arn))
         if sender is None:
-            Principal.parse(principal)  # a name that IAM cannot know is refused here, not when the event is judged
+            _known_principal(principal)
             account = getattr(source, "account_id", self.account_id)
-            label = getattr(source, "label", repr(arn or principal))
+            label = getattr(source, "label", None) or (repr(principal) if arn is None else "")
             sender = self._sources[principal, arn] = Source(principal, arn, account, label)
         return sender
 
@@ -658,6 +662,8 @@ class EventBus:
         """Say, once per policy, that a source may not send to a target; returns the sentence with the mending call."""
         sentence = decision.message(self.authority.send_request(source, target))
         mend = f"call {target.label}.allow({source.label})"
+        if not source.label:
+            mend = f"call {target.label}.add_permission(<an id>, {source.principal!r}, source_arn={source.arn!r})"
         key = (source, target, target.access.version)
         if key not in self._warned:
             self._warned.add(key)
@@ -717,6 +723,7 @@ class EventBus:
 
     async def _in_background(self, task: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
         current_environment.set(None)
+        counts_as_work.set(True)
         try:
             await task(*args)
         finally:
@@ -726,21 +733,7 @@ class EventBus:
 
     async def background_sleep(self, seconds: float) -> None:
         """Wait on the bus's clock inside a background task; virtual time may jump over it."""
-        woken = anyio.Event()
-
-        def wake() -> None:
-            self.resting -= 1  # from this instant on, not from when the task has its turn
-            woken.set()
-
-        self.resting += 1
-        timer = self.clock.call_at(self.clock.now() + seconds, wake)
-        self.notice_rest()
-        try:
-            await woken.wait()
-        finally:
-            if timer.is_live:
-                timer.cancel()
-                self.resting -= 1
+        await self.clock.sleep_until(self.clock.now() + seconds)
 
     def today(self) -> str:
         """The date as log streams write it."""
@@ -796,6 +789,16 @@ class EventBus:
     def watch_deadlines(self, timeout: float) -> None:
         """An environment goes to work: the watchdog must be awake in time."""
         self._watchdog.notice(timeout)
+
+
+def _known_principal(name: str) -> None:
+    """Refuse a sender that IAM cannot know at once, not when its event is judged."""
+    try:
+        Principal.parse(name)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error}; a trigger of your own takes a service's name that ends in .amazonaws.com"
+        ) from None
 
 
 class _Done:

@@ -22,6 +22,7 @@ import attrs
 from anyio.lowlevel import checkpoint
 
 from eventbus.errors import ConfigurationError
+from eventbus.execution.current import counts_as_work
 
 DEFAULT_START = 1_767_225_600.0
 """2026-01-01T00:00:00Z: where virtual time begins, so that runs with the same seed agree on every time stamp."""
@@ -45,6 +46,47 @@ class Timer:
         return self.callback is not None
 
 
+class Wakeup:
+    """A wait for somebody to `set()` it, or for an instant of the clock.
+
+    A handler that waits tells the bus that it waits for time alone, so that virtual time may move on, and stops doing
+    so at the very moment at which it is set. For anybody else virtual time stands still from that moment until he has
+    had his turn.
+    """
+
+    def __init__(self, clock: _Timers) -> None:
+        self._clock = clock
+        self._rest = clock.rest if counts_as_work.get() else None
+        self._event = anyio.Event()
+        self._timer: Timer | None = None
+        self._is_awaited = False
+
+    def set(self) -> None:
+        """Wake whoever waits."""
+        if not self._event.is_set():
+            self._leave()
+            if self._is_awaited and self._rest is None:
+                self._clock.waking += 1
+
+    def _leave(self) -> None:
+        self._event.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._rest is not None:
+            self._rest(-1)
+
+    async def wait(self) -> None:
+        """Wait, once. Cancelling it leaves no timer behind."""
+        self._is_awaited = True
+        try:
+            await self._event.wait()
+        finally:
+            if not self._event.is_set():
+                self._leave()
+            elif self._rest is None:
+                self._clock.waking -= 1
+
+
 class Clock(Protocol):
     """What the bus needs of a clock."""
 
@@ -58,7 +100,8 @@ class Clock(Protocol):
     def call_at(self, due_at: float, callback: Callable[..., None], *args: Any) -> Timer: ...
     def next_due(self) -> float | None: ...
     async def sleep_until(self, due_at: float) -> None: ...
-    def start(self, settle: Callable[[], Awaitable[None]]) -> None: ...
+    def wakeup(self, due_at: float | None = None) -> Wakeup: ...
+    def start(self, settle: Callable[[], Awaitable[None]], rest: Callable[[int], None]) -> None: ...
     async def run(self) -> None: ...
     def stop(self) -> None: ...
 
@@ -85,6 +128,10 @@ class _Timers:
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._settle: Callable[[], Awaitable[None]] | None = None
+        self.rest: Callable[[int], None] | None = None
+        """Tells the bus that work begins (+1) or ceases (-1) to wait for time alone."""
+        self.waking = 0
+        """Sleepers of nobody's whose time has come and that have not run yet."""
         self.loop_time: Callable[[], float] = time.monotonic
 
     def now(self) -> float:
@@ -106,27 +153,35 @@ class _Timers:
 
     async def sleep_until(self, due_at: float) -> None:
         """Wait until the clock reaches `due_at`. Cancelling it leaves no timer behind."""
-        woken = anyio.Event()
-        timer = self.call_at(due_at, woken.set)
-        try:
-            await woken.wait()
-        finally:
-            timer.cancel()
+        await self.wakeup(due_at).wait()
+
+    def wakeup(self, due_at: float | None = None) -> Wakeup:
+        """Begin a wait that ends at `due_at`, if given, or when somebody sets it; `await` its `wait()` at once."""
+        wakeup = Wakeup(self)
+        if due_at is not None:
+            wakeup._timer = self.call_at(due_at, wakeup.set)
+        if wakeup._rest is not None:
+            wakeup._rest(1)
+        return wakeup
 
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds` of this clock's time. Cancelling it leaves no timer behind."""
         await self.sleep_until(self.now() + seconds)
 
-    def start(self, settle: Callable[[], Awaitable[None]]) -> None:
-        """Bind the clock to a running bus; `settle` waits until nothing of the bus is runnable."""
+    def start(self, settle: Callable[[], Awaitable[None]], rest: Callable[[int], None]) -> None:
+        """Bind the clock to a running bus.
+
+        `settle` waits until nothing of the bus is runnable; `rest(+1)` and `rest(-1)` tell it that work begins or
+        ceases to wait for time alone.
+        """
         if self._settle is not None:
             raise ConfigurationError("this clock serves another running bus; give each bus a clock of its own")
-        self._settle = settle
+        self._settle, self.rest = settle, rest
         self.loop_time = _event_loop_time()
 
     def stop(self) -> None:
         """Release the clock from its bus and forget every timer."""
-        self._settle = None
+        self._settle = self.rest = None
         self._heap.clear()
         self.loop_time = time.monotonic
 
@@ -158,9 +213,9 @@ class SystemClock(_Timers):
         """Seconds since the epoch; never goes backwards when the machine's wall clock is set."""
         return self.loop_time() + self.offset
 
-    def start(self, settle: Callable[[], Awaitable[None]]) -> None:
+    def start(self, settle: Callable[[], Awaitable[None]], rest: Callable[[int], None]) -> None:
         before = self.now()
-        super().start(settle)
+        super().start(settle, rest)
         self.offset = before - self.loop_time()
 
     def stop(self) -> None:
@@ -199,8 +254,6 @@ class VirtualClock(_Timers):
         super().__init__()
         self._start = float(start)
         self._now = float(start)
-        self._waking = 0
-        """Sleepers whose time has come and that have not run yet."""
 
     def __repr__(self) -> str:
         return f"VirtualClock(elapsed={self.elapsed:g})"
@@ -237,25 +290,10 @@ class VirtualClock(_Timers):
     async def run(self) -> None:
         """Do nothing: only `advance` and `wait_idle` move this clock."""
 
-    async def sleep_until(self, due_at: float) -> None:
-        woken = anyio.Event()
-
-        def wake() -> None:
-            self._waking += 1  # time stands still until the sleeper has had its turn
-            woken.set()
-
-        timer = self.call_at(due_at, wake)
-        try:
-            await woken.wait()
-        finally:
-            timer.cancel()
-            if woken.is_set():
-                self._waking -= 1
-
     async def _settled(self) -> None:
         while True:
             if self._settle is not None:
                 await self._settle()
-            if not self._waking:
+            if not self.waking:
                 return
             await checkpoint()

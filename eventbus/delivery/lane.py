@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -165,15 +166,19 @@ class Lane:
         self.pool.busy += 1
         self.active += 1
         self.throttles = 0
-        self.bus.watch_deadlines(self.timeout)
         if self.idle:
-            self.idle.pop().wake_up()
+            environment = self.idle.pop()
+            begin = environment.wake_up
         else:
             self._made += 1
             kind = ThreadEnvironment if self.configuration.isolation == "thread" else Environment
             environment = kind(self, self._made)
             self.environments.add(environment)
-            self.bus.start_task(environment.run)
+            begin = partial(self.bus.start_task, environment.run)
+        if self.bus.clock.is_virtual:
+            self.bus.dispatcher.begin(environment, begin)
+        else:
+            begin()
 
     def went_idle(self, environment: Environment) -> None:
         """An environment found nothing more to take, or stepped back behind starved functions."""

@@ -2,7 +2,7 @@
 
     attempt failed ──► reserved concurrency is 0 ──────────────────► Discard(ZeroReservedConcurrency)
                    ──► function error, all attempts used ──────────► Discard(RetriesExhausted)
-                   ──► age + next delay > maximum event age ───────► Discard(EventAgeExceeded), at once
+                   ──► age + next delay ≥ maximum event age ───────► Discard(EventAgeExceeded), at once
                    ──► otherwise ──────────────────────────────────► RetryAt(now + delay)
 
 Function errors wait 1 minute, then 2. Throttles wait 1 s, doubled up to 5 minutes, and use up no attempts. Source:
@@ -101,7 +101,7 @@ def decide(
             if attempts > settings.retries:
                 return Discard(Reason.RETRIES_EXHAUSTED)
             delay = ERROR_DELAYS[min(attempts, len(ERROR_DELAYS)) - 1]
-    if age + delay > settings.max_event_age:
+    if age + delay >= settings.max_event_age:  # equal only under a virtual clock, where attempts take no time
         return Discard(Reason.EVENT_AGE_EXCEEDED)
     return RetryAt(now + delay)
 

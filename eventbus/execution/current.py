@@ -14,3 +14,6 @@ if TYPE_CHECKING:
     from eventbus.execution.environment import Environment
 
 current_environment: ContextVar[Environment | None] = ContextVar("eventbus_environment", default=None)
+
+counts_as_work: ContextVar[bool] = ContextVar("eventbus_counts_as_work", default=False)
+"""Whether the bus waits for the running code before it is idle: handlers and background tasks, not the user's own."""

@@ -21,7 +21,7 @@ from anyio.lowlevel import checkpoint
 from eventbus.delivery.event import Attempt, State
 from eventbus.delivery.payload import decode
 from eventbus.execution.context import LambdaContext
-from eventbus.execution.current import current_environment
+from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.outcome import RETURNED_NONE, Failed, Outcome, raised, returned, timed_out
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Environment:
         """No event has been handled here yet."""
         self._scope = anyio.CancelScope()
         self._wake = anyio.Event()
+        self._rested: anyio.Event | None = None
         self._stream: str | None = None
 
     def __repr__(self) -> str:
@@ -85,16 +86,28 @@ class Environment:
             self._stream = self.lane.new_log_stream()
         return self._stream
 
+    async def rested(self) -> None:
+        """Wait until this environment is idle or gone."""
+        while self.phase in (Phase.COLD, Phase.BUSY):
+            self._rested = anyio.Event()
+            await self._rested.wait()
+
     def move(self, phase: Phase) -> None:
         """Change the phase. Raises RuntimeError, changing nothing, for a move that the table doesn't have."""
         if phase not in MOVES[self.phase]:
             raise RuntimeError(f"{self!r} cannot become {phase.value}")
         self.phase = phase
+        if self._rested is not None and phase is not Phase.BUSY:
+            self._rested.set()
 
     def wake_up(self) -> None:
         """Take an idle environment back to work; the caller has taken its unit of concurrency."""
-        self.move(Phase.BUSY)
+        self._go_to_work()
         self._wake.set()
+
+    def _go_to_work(self) -> None:
+        self.move(Phase.BUSY)
+        self.lane.bus.watch_deadlines(self.lane.timeout)
 
     def retire(self) -> None:
         """End an environment that isn't inside a handler."""
@@ -156,7 +169,8 @@ class Environment:
     async def run(self) -> None:
         """Serve until retired. The bus runs this as one task."""
         current_environment.set(self)
-        self.move(Phase.BUSY)
+        counts_as_work.set(True)
+        self._go_to_work()
         try:
             with self._scope:
                 await self._serve()

@@ -103,7 +103,7 @@ def describe(node: Cause) -> dict[str, Any]:
         }
     assert isinstance(node, Action)
     what = f"{node.verb} {node.resource.name}" + (f"/{node.detail}" if node.detail else "")
-    return {"what": what, "kind": "action", "at": node.at, "note": node.note, "children": []}
+    return {"what": _printable(what), "kind": "action", "at": node.at, "note": node.note, "children": []}
 
 
 def _attempt(event: Any, number: int, attempt: Any) -> dict[str, Any]:
@@ -150,14 +150,28 @@ def _headline(node: dict[str, Any]) -> str:
     return f"λ {node['what']}  {mark}{note}"
 
 
+def _printable(text: str) -> str:
+    """Text from outside, such as a key, without what would break the tree or move the cursor."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = _printable(" ".join(text.split()))
     return line if len(line) <= 120 else f"{line[:119]}…"
+
+
+def _last_error(node: dict[str, Any]) -> str:
+    attempts = [attempt["outcome"] for attempt in node.get("attempts", ())]
+    if not attempts or attempts[-1] == "ok":
+        return ""
+    return f" after {len(attempts)} attempts: {attempts[-1]}" if len(attempts) > 1 else f": {attempts[-1]}"
 
 
 def _as_mermaid(nodes: list[dict[str, Any]], parent: str | None, lines: list[str]) -> None:
     for node in nodes:
         name = f"n{len(lines)}"
-        text = _one_line(_headline(node)).replace('"', "'").replace("<", "&lt;").replace(">", "&gt;")
+        text = (
+            _one_line(_headline(node) + _last_error(node)).replace('"', "'").replace("<", "&lt;").replace(">", "&gt;")
+        )
         lines.append(f'    {name}["{text}"]' if parent is None else f'    {parent} --> {name}["{text}"]')
         _as_mermaid(node["children"], name, lines)

@@ -70,7 +70,7 @@ def test_the_same_topic_again_is_the_same_and_a_different_one_is_refused(sns: SN
     assert str(refused.value) == (
         "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
     )
-    with pytest.raises(ConfigurationError, match=r"make one SNS\(bus\)"):
+    with pytest.raises(ConfigurationError, match=r"make SNS\(bus\) once"):
         SNS(bus)
     with pytest.raises(KeyError, match=r"^Topic does not exist$"):
         sns["other"]
