@@ -11,4 +11,5 @@ from eventbus.clock import SystemClock as SystemClock
 from eventbus.clock import VirtualClock as VirtualClock
 from eventbus.delivery.dead_letters import DeadLetter as DeadLetter
 from eventbus.delivery.retry import Reason as Reason
+from eventbus.faults import Faults as Faults
 from eventbus.functions.function import Function as Function

@@ -43,6 +43,7 @@ from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.outcome import Failed
 from eventbus.execution.watchdog import Watchdog
+from eventbus.faults import FaultPlan, Faults
 from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
 from eventbus.functions.function import Function
 from eventbus.iam.evaluation import Decision
@@ -124,6 +125,7 @@ class EventBus:
     - `account_id`, `region`: what ARNs are made with.
     - `clock`: `SystemClock()` by default; a `VirtualClock()` puts time in your hands.
     - `store`: a file such as `"bus.db"` keeps events, dead letters and what sources own; None keeps all in memory.
+    - `faults`: faults on demand, see `Faults`.
     - `concurrency`: how many environments may be busy at once, 1 to 999,999 (AWS's default is 1,000).
     - `enforce_iam`: False lets everybody do everything.
     - `seed`: makes every identifier, and so every run under a virtual clock, repeat.
@@ -143,6 +145,7 @@ class EventBus:
         region: str = "us-east-1",
         clock: Clock | None = None,
         store: Store | str | Path | None = None,
+        faults: Faults | None = None,
         concurrency: int = 1000,
         enforce_iam: bool = True,
         seed: int | None = None,
@@ -178,7 +181,11 @@ class EventBus:
         """Events in the queues of all functions."""
         self.resting = 0
         """Outstanding work that only time, or a freed environment, can move."""
-        self._accepted = 0
+        self.faults = None if faults is None else FaultPlan(faults, seed)
+        self._numbers = 0
+        """The number of the latest event."""
+        self.uncounted = 0
+        """Numbers that stand for no accepted event: those before this bus, direct calls, what could not be kept."""
         self._background = 0
         self._budget = BUDGET
         self._functions: dict[str, Function] = {}
@@ -217,6 +224,7 @@ class EventBus:
         self.cancelled_error = anyio.get_cancelled_exc_class()
         if self.store is not None:
             self.store.open()
+            self.store.log.faults = self.faults
         self.clock.start(self.settle, self._change_resting)
         self._state = "running"
         capture.start()
@@ -255,7 +263,7 @@ class EventBus:
         """Begin to write, and take up what the store holds."""
         if self.store is None or self.durable is None:
             return
-        self._accepted = self.durable.open()
+        self._numbers = self.uncounted = self.durable.open()
         tasks.start_soon(self.store.run)
         for letter in self.durable.restore_letters():
             self.dead_letters.add(letter)
@@ -411,7 +419,7 @@ class EventBus:
             if environment is not None:
                 cause = environment.event
         lane = function.lane
-        self._accepted = number = self._accepted + 1
+        self._numbers = number = self._numbers + 1
         hops = 1 if cause is None else cause.hops + 1
         if self.backlog >= self.queue_limit:
             body, copy = compact(body) if body.__class__ is bytes else body, None
@@ -422,6 +430,8 @@ class EventBus:
             lane.discard(event, Reason.RECURSIVE_INVOCATION)
         elif self.durable is not None:
             self.durable.accept(event)
+        elif self.faults is not None:
+            lane.receive(event)
         else:
             lane.put(event)
         return event
@@ -498,7 +508,8 @@ class EventBus:
         if not lane.pool.has_room:
             self.count("Throttles", target.arn)
             raise TooManyRequests(lane.pool.reason)
-        self._accepted = number = self._accepted + 1
+        self._numbers = number = self._numbers + 1
+        self.uncounted += 1
         self.direct += 1
         self.outstanding += 1
         caller = self._caller() or self._owner()
@@ -698,10 +709,14 @@ class EventBus:
         """An event of an earlier process is back."""
         self.trace.append(event)
         self.outstanding += 1
+        self.uncounted -= 1
 
     def when_started(self, begin: Callable[[], None]) -> None:
-        """Call something when the bus is entered: how a source takes up what it owns in the store."""
-        self._at_start.append(begin)
+        """Call something when the bus is entered, or now if it runs: how a source takes up what it owns in the store."""
+        if self._state == "running":
+            begin()
+        else:
+            self._at_start.append(begin)
 
     def count(self, name: str, resource_arn: str, n: int = 1) -> None:
         """Add to a metric of a resource."""
@@ -750,11 +765,11 @@ class EventBus:
         """Count the asynchronous events; the parts always add up to `accepted`."""
         finished = sum(lane.finished for lane in self._lanes())
         dead = sum(lane.dead_lettered for lane in self._lanes())
-        waiting = sum(len(lane.waiting) for lane in self._lanes())
+        waiting = sum(1 for lane in self._lanes() for event in lane.waiting if event.is_counted)
         queued = sum(lane.depth for lane in self._lanes())
         outstanding = self.outstanding - self._background - self.direct
         return Statistics(
-            accepted=finished + dead + outstanding,
+            accepted=self._numbers - self.uncounted,
             finished=finished,
             dead_lettered=dead,
             queued=queued,

@@ -26,6 +26,10 @@ class Ids:
         self.key = self._random.getrandbits(128)
         """What request ids are mixed with; a store keeps it, so that they stay the same after a restart."""
 
+    def begin_again(self, times: int) -> None:
+        """Draw other identifiers than the buses before this one that had the same seed and the same store."""
+        self._random.seed(f"{self.key} {times}")
+
     def request_id(self, number: int) -> str:
         """The request id of the event with this number; the same number always gives the same id."""
         return as_uuid(((number + 1) * _ODD) ^ self.key)

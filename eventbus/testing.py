@@ -59,7 +59,7 @@ class Recorder:
         called, self._called = self._called, anyio.Event()
         called.set()
         if self.fail == "always" or len(self.events) <= self.fail:
-            raise self.error
+            raise self.error.with_traceback(None)
         return self.result
 
     async def wait_for(self, calls: int) -> None:

@@ -78,7 +78,7 @@ def letter_of(event: Event, failure: Failed | None) -> DeadLetter:
 class DeadLetters(Sequence[DeadLetter]):
     """The dead-letter list: oldest first; a sequence that also knows `clear()`."""
 
-    def __init__(self, left: Callable[[int], None] | None = None) -> None:
+    def __init__(self, left: Callable[[int, Callable[[], None]], None] | None = None) -> None:
         self._letters: dict[int, DeadLetter] = {}
         self._left = left
 
@@ -90,14 +90,23 @@ class DeadLetters(Sequence[DeadLetter]):
         """Remove a letter from the list. Raises ValueError if it isn't there."""
         if letter not in self:
             raise ValueError(f"{letter!r} is not in the dead-letter list")
+        self._take(letter, list(self._letters).index(letter.number))
+
+    def _take(self, letter: DeadLetter, place: int) -> None:
         del self._letters[letter.number]
         if self._left is not None:
-            self._left(letter.number)
+            self._left(letter.number, lambda: self._put_back(letter, place))
+
+    def _put_back(self, letter: DeadLetter, place: int) -> None:
+        """Undo `take`: the store could not write it down."""
+        letters = list(self._letters.items())
+        letters.insert(place, (letter.number, letter))
+        self._letters = dict(letters)
 
     def clear(self) -> None:
         """Forget all letters."""
-        for letter in self:
-            self.take(letter)
+        for place, letter in reversed(list(enumerate(self))):
+            self._take(letter, place)
 
     def __contains__(self, letter: object) -> bool:
         return isinstance(letter, DeadLetter) and self._letters.get(letter.number) is letter

@@ -12,7 +12,7 @@ begins: an event that kills the process is given up like any other that fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,10 @@ class DurableEvents:
             self._facts.put("request_id_key", str(self._bus.ids.key).encode())
         else:
             self._bus.ids.key = int(key)
+        starts = int(self._facts.get("starts") or 0)
+        self._facts.put("starts", str(starts + 1).encode())
+        if starts:
+            self._bus.ids.begin_again(starts)
         first = self._first = self._reserved = int(self._facts.get("next_number") or 0)
         self.reserve(first + 1)
         return first
@@ -84,12 +88,13 @@ class DurableEvents:
 
     def _queue(self, event: Event) -> None:
         if event.state is State.QUEUED:
-            event.lane.put_or_leave(event)
+            event.lane.receive(event)
 
     def _take_back(self, event: Event) -> None:
         event.state = State.REFUSED
         event.body = event.copy = None
         self._bus.outstanding -= 1
+        self._bus.uncounted += 1
         self._bus.notice_rest()
 
     def retrying(self, event: Event, due_at: float) -> None:
@@ -106,9 +111,9 @@ class DurableEvents:
         if letter is not None:
             self._letters.put(event.number, _letter_row(letter))
 
-    def letter_left(self, number: int) -> None:
+    def letter_left(self, number: int, undo: Callable[[], None]) -> None:
         """A dead letter was redriven or cleared."""
-        self._letters.delete(number)
+        self._letters.delete(number, undo=undo)
 
     def facts(self) -> AbstractContextManager[None]:
         """What is changed within the block is not taken back."""
@@ -169,7 +174,7 @@ class DurableEvents:
                 return
             lane = function.lane
         event, due_at = self._event(number, row, lane)
-        event.is_recovered = True
+        event.is_recovered = event.needs_care = True
         self._bus.took_up(event)
         if due_at > self._bus.clock.now():
             lane.wait_until(event, due_at)

@@ -115,10 +115,19 @@ class Event(Cause):
     """Why the bus gave up on it."""
     is_recovered: bool = False
     """It was running, or about to, when an earlier process ended: its attempts are written down before they begin."""
+    is_shadow: bool = False
+    """A second delivery on demand, whose end counts for nothing."""
+    needs_care: bool = False
+    """Recovered, or subject to faults: the lane looks at it before every attempt."""
     note: str = ""
     """What else there is to say: who denied it, which destination did not take it."""
     reply: Reply | None = None
     """Where a direct caller waits; None for an asynchronous event."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether this is an event that was accepted, and not a direct call or a second delivery on demand."""
+        return self.reply is None and not self.is_shadow
 
     @property
     def client_context(self) -> ClientContext | None:

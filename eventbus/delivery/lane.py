@@ -63,11 +63,11 @@ class Lane:
         self.dead_lettered = 0
         self.waiting: set[Event] = set()
         """Events that wait for a retry."""
+        self.must_settle = bus.durable is not None or bus.faults is not None
+        """Something follows a success; the hot path ends an event itself only where nothing does."""
         self.on_success: Target | None = None
         self.on_failure: Target | None = None
         self.dead_letter: Target | None = None
-        self.is_settled_in_place = bus.durable is None
-        """Nothing follows a success: the hot path may end the event itself."""
         self._made = 0
         self._backoff: Timer | None = None
         self._cut_off: list[Event] = []
@@ -102,7 +102,7 @@ class Lane:
     @property
     def depth(self) -> int:
         """Asynchronous events in the queue, those left in the store included."""
-        return sum(1 for event in self.queue if event.reply is None) + len(self.left)
+        return sum(1 for event in self.queue if event.is_counted) + len(self.left)
 
     @property
     def log_group(self) -> str:
@@ -113,6 +113,31 @@ class Lane:
         return f"{self.bus.today()}/[{self.version}]{self.bus.ids.hex(32).lower()}"
 
     # -- taking events in -------------------------------------------------------------------------------------------
+
+    def receive(self, event: Event) -> None:
+        """Take an accepted event in, with the faults that it is subject to."""
+        faults = self.bus.faults
+        if faults is not None and faults.concerns(event):
+            event.needs_care = True
+            faults.pass_by("accepted")
+            if faults.is_duplicated(event):
+                self.put(self._shadow_of(event))
+            if (delay := faults.delay_of(event)) > 0:
+                self.wait_until(event, self.bus.clock.now() + delay)
+                return
+        if self.bus.durable is None:
+            self.put(event)
+        else:
+            self.put_or_leave(event)
+
+    def _shadow_of(self, event: Event) -> Event:
+        shadow = Event(event.at, event.cause, event.hops, event.number, self, event.source, event.body)
+        shadow.is_shadow = shadow.needs_care = True
+        shadow.note = "delivered a second time, on demand"
+        self.bus.trace.append(shadow)
+        self.bus.outstanding += 1
+        self.bus.direct += 1
+        return shadow
 
     def put(self, event: Event) -> None:
         """Queue an event, and see that somebody looks at it."""
@@ -270,7 +295,24 @@ class Lane:
         if event.attempts == 0 and not self._permits(event):
             self.discard(event, Reason.ACCESS_DENIED)
             return False
+        faults = self.bus.faults
+        if faults is not None and faults.concerns(event) and faults.is_throttled(event):
+            self._throttle(event)
+            return False
         return True
+
+    def _throttle(self, event: Event) -> None:
+        """Send one event back to wait, on demand."""
+        now = self.bus.clock.now()
+        event.throttles += 1
+        throttled = Throttled(self.pool.reason)
+        event.last = Attempt(now, 0.0, throttled, None, event.number, now - event.at, False, None, event.last)
+        self.bus.journal.throttled(self, event.last)
+        match self._verdict(event, throttled, event.throttles, now):
+            case RetryAt(when):
+                self.wait_until(event, when)
+            case Discard(reason):
+                self.discard(event, reason)
 
     def _permits(self, event: Event) -> bool:
         """Whether the function's resource policy lets the source invoke it; remembered until the policy changes."""
@@ -292,6 +334,12 @@ class Lane:
             self._end(event, State.FINISHED)
             event.reply.answer(outcome, attempt)
             return
+        if event.is_shadow:
+            self._end(event, State.FINISHED)
+            return
+        faults = self.bus.faults
+        if faults is not None and faults.concerns(event):
+            outcome = attempt.outcome = faults.after(event, outcome)
         now = self.bus.clock.now()
         match self._verdict(event, outcome, event.throttles, now):
             case RetryAt(when):
@@ -316,12 +364,17 @@ class Lane:
         self.bus.resting += 1
         self.bus.clock.call_at(due_at, self._retry, event)
 
-    async def claim(self, event: Event) -> None:
-        """Write an attempt down before it begins."""
-        durable = self.bus.durable
-        if durable is not None:
+    async def prepare(self, event: Event) -> None:
+        """What has to be done before an attempt at an event that needs care.
+
+        An attempt at a recovered one is written down before it begins. Raises Struck if a fault hits it.
+        """
+        durable, faults = self.bus.durable, self.bus.faults
+        if durable is not None and event.is_recovered:
             durable.begins(event)
             await durable.synced()
+        if faults is not None and faults.concerns(event):
+            faults.before(event)
 
     def _verdict(self, event: Event, outcome: Outcome, throttles: int, now: float) -> Decision:
         return decide(
@@ -339,6 +392,9 @@ class Lane:
 
     def discard(self, event: Event, reason: Reason) -> None:
         """Give up on an event: destination, dead-letter queue and dead-letter list get it."""
+        if event.is_shadow:
+            self._end(event, State.FINISHED)
+            return
         event.reason = reason
         self.dead_lettered += 1
         failure = _last_failure(event) if reason is not Reason.ZERO_RESERVED_CONCURRENCY else None
@@ -354,11 +410,11 @@ class Lane:
 
     def _end(self, event: Event, state: State, letter: DeadLetter | None = None) -> None:
         event.state = state
-        if self.bus.durable is not None and event.reply is None:
+        if self.bus.durable is not None and event.is_counted:
             self.bus.durable.ended(event, letter)
         event.body = event.copy = None
         self.bus.outstanding -= 1
-        if event.reply is not None:
+        if not event.is_counted:
             self.bus.direct -= 1
 
     # -- leaving the bus --------------------------------------------------------------------------------------------
@@ -389,7 +445,7 @@ class Lane:
 
     def abandon(self, event: Event) -> None:
         """The bus was left before this event ended: a store keeps it, else it is a dead letter."""
-        if event.reply is None and self.bus.durable is not None:
+        if event.is_counted and self.bus.durable is not None:
             self.bus.outstanding -= 1
         elif event.reply is None:
             self.discard(event, Reason.BUS_CLOSED)

@@ -202,7 +202,7 @@ class Environment:
                 if (
                     age > lane.settings.max_event_age
                     or (event.attempts == 0 and permits.get(event.source) != access.version)
-                    or event.is_recovered
+                    or event.needs_care
                 ) and not lane.admits(event, age):
                     continue
                 if queue and not lane.is_watched:
@@ -216,14 +216,14 @@ class Environment:
                 else:
                     event.copy = None
                 event.attempts += 1
-                if event.is_recovered:
-                    await lane.claim(event)
                 event.state = State.RUNNING
                 self.event = event
                 self.started = started
                 self.deadline = started + lane.timeout
                 lane.inside += 1
                 try:
+                    if event.needs_care:
+                        await lane.prepare(event)
                     result = await call(payload, LambdaContext(self, event, started))
                     outcome: Outcome = RETURNED_NONE if result is None else returned(result, event)
                 except BaseException as error:
@@ -240,7 +240,7 @@ class Environment:
                 self.is_cold = False
                 if self.lines is not None or self._partial:
                     attempt.lines = self._take_lines()
-                if outcome.__class__ is Failed or event.reply is not None or not lane.is_settled_in_place:
+                if outcome.__class__ is Failed or event.reply is not None or lane.must_settle:
                     lane.settle(event, attempt)
                 else:
                     event.state = State.FINISHED

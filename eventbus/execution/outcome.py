@@ -87,11 +87,28 @@ def returned(result: Any, event: Event) -> Succeeded | Failed:
     return Succeeded(data)
 
 
+class Struck(Exception):
+    """The environment is hit, on demand, before its handler is called."""
+
+    def __init__(self, outcome: Failed) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+def crashed(request_id: str) -> Failed:
+    """The outcome of an environment that died."""
+    return _platform_error(
+        "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
+    )
+
+
 def raised(error: BaseException, request_id: str) -> Failed:
     """The outcome of a handler that raised this.
 
     SystemExit and KeyboardInterrupt end the process on AWS, so they become Runtime.ExitError.
     """
+    if isinstance(error, Struck):
+        return error.outcome
     if isinstance(error, SystemExit):
         return _exited(error.code, request_id)
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):

@@ -126,7 +126,7 @@ class Function:
         `grant=True` the permission is added. None removes the destination.
         """
         self.lane.on_success = self._destination(target, "on_success", _ON_SUCCESS, grant)
-        self.lane.is_settled_in_place = self.lane.on_success is None and self._bus.durable is None
+        self.lane.must_settle = True
 
     def on_failure(self, target: Any, *, grant: bool = False) -> None:
         """Send a record of every asynchronous event that is given up to a queue, topic, function or bucket.

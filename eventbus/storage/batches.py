@@ -33,7 +33,8 @@ class Batch:
 
     rows: dict[Change, bytes | None] = attrs.field(factory=dict)
     undo: list[Callable[[], None]] = attrs.field(factory=list)
-    facts: set[Change] = attrs.field(factory=set)
+    facts: dict[Change, bytes | None] = attrs.field(factory=dict)
+    """Rows as the latest fact about them left them: what is still true when everything else has been undone."""
     new: set[Change] = attrs.field(factory=set)
     """Rows that did not exist before this batch: deleting them again leaves nothing to write."""
     then: list[Callable[[], None]] = attrs.field(factory=list)
@@ -45,6 +46,13 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         return not (self.rows or self.then or self.then_for_facts)
+
+
+class FaultPoints(Protocol):
+    """Where faults on demand come in."""
+
+    def store_error(self) -> BaseException | None: ...
+    def pass_by(self, point: str) -> None: ...
 
 
 class Writer(Protocol):
@@ -88,6 +96,7 @@ class BatchLog:
         self._in_flight: Batch | None = None
         self._dirty: anyio.Event | None = None
         self._states_facts = 0
+        self.faults: FaultPoints | None = None
 
     @contextmanager
     def facts(self) -> Iterator[None]:
@@ -110,9 +119,8 @@ class BatchLog:
                 batch.new.add(change)
         if undo is not None and not self._states_facts:
             batch.undo.append(undo)
-            batch.facts.discard(change)
         else:
-            batch.facts.add(change)
+            batch.facts[change] = value
         if self._dirty is not None:
             self._dirty.set()
 
@@ -167,11 +175,18 @@ class BatchLog:
             return
         batch, self._open = self._open, Batch()
         self._in_flight = batch
+        if self.faults is not None:
+            self.faults.pass_by("before commit")
+            if (error := self.faults.store_error()) is not None:
+                self._ended(error)
+                return
         self._writer.write(batch.rows, self._ended)
 
     def _ended(self, error: BaseException | None) -> None:
         batch, self._in_flight = self._in_flight, None
         assert batch is not None
+        if self.faults is not None and error is None:
+            self.faults.pass_by("after commit")
         if error is None:
             for then in (*batch.then, *batch.then_for_facts):
                 then()
@@ -187,10 +202,8 @@ class BatchLog:
         for undo in [*reversed(later.undo), *reversed(batch.undo)]:
             undo()
         for lost in (batch, later):
-            for change in lost.rows:
-                if change in lost.facts:
-                    self._open.rows[change] = lost.rows[change]
-                    self._open.facts.add(change)
+            self._open.rows |= lost.facts
+            self._open.facts |= lost.facts
             self._open.then_for_facts += lost.then_for_facts
             _finish(lost, error)
 

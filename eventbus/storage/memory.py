@@ -25,7 +25,7 @@ class MemoryStore:
         self._rows: dict[str, dict[Key, bytes]] = {}
         self._orders: list[tuple[dict[Change, bytes | None], Callable[[BaseException | None], None]]] = []
         self._ordered = anyio.Event()
-        self._is_open = False
+        self._is_open = self._has_crashed = False
         self.failing: BaseException | None = None
         self.log = BatchLog(self)
 
@@ -37,6 +37,7 @@ class MemoryStore:
         if self._is_open:
             raise StoreInUse(Path("this memory store"))
         self._is_open = True
+        self._has_crashed = False
         self.log = BatchLog(self)
 
     def integers(self, name: str) -> Space[int]:
@@ -55,9 +56,11 @@ class MemoryStore:
             tasks.start_soon(self.log.run, 0.0)
             while True:
                 while self._orders:
-                    rows, done = self._orders.pop(0)
+                    order = self._orders[0]
                     await anyio.lowlevel.checkpoint()
-                    done(self._commit(rows))
+                    if self._orders[:1] == [order]:  # it has neither crashed nor been closed meanwhile
+                        rows, done = self._orders.pop(0)
+                        done(self._commit(rows))
                 self._ordered = anyio.Event()
                 await self._ordered.wait()
 
@@ -75,13 +78,15 @@ class MemoryStore:
         self._is_open = False
 
     def crash(self) -> None:
-        """Lose everything that is not safe, as the death of the process would."""
+        """Lose everything that is not safe, as the death of the process would, and whatever its bus still does."""
         self._orders.clear()
+        self._has_crashed = True
         self.log = BatchLog(self)
 
     def write(self, rows: dict[Change, bytes | None], done: Callable[[BaseException | None], None]) -> None:
-        self._orders.append((rows, done))
-        self._ordered.set()
+        if not self._has_crashed:
+            self._orders.append((rows, done))
+            self._ordered.set()
 
     def read(self, space: str, key: Key) -> bytes | None:
         return self._rows[space].get(key)

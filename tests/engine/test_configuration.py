@@ -354,7 +354,7 @@ def test_allow_writes_the_statement_that_add_permission_would(function: Function
         "Id": "default",
         "Statement": [
             {
-                "Sid": "s3---photos",
+                "Sid": "s3--photos",
                 "Effect": "Allow",
                 "Principal": {"Service": S3},
                 "Action": "lambda:InvokeFunction",

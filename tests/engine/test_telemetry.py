@@ -143,12 +143,14 @@ async def test_what_threads_and_child_tasks_write_is_caught_too() -> None:
 async def test_prints_of_handlers_that_run_at_the_same_time_are_kept_apart() -> None:
     """Each goes to its own invocation, in its own stream."""
     bus = make_bus()
-    barrier = threading.Barrier(2)
+    barrier, both = threading.Barrier(2), anyio.Event()
 
     @bus.function
     async def task(event: int, context: Any) -> None:
         print(f"begin {event}")
-        await anyio.lowlevel.checkpoint()
+        if event:
+            both.set()
+        await both.wait()
         print(f"end {event}")
 
     @bus.function(timeout=30)

@@ -8,14 +8,13 @@ String.Array. A bool alone is refused: AWS has no such type, and whether "true" 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from eventbus.delivery import payload
 from eventbus.delivery.targets import MessageAttributes
+from triggers import message_attributes
 from triggers.sns.errors import InvalidParameter, ParameterValueInvalid
 
 AttributeInput: TypeAlias = Mapping[str, Any]
@@ -42,18 +41,15 @@ def normalise(attributes: AttributeInput | None) -> MessageAttributes:
 
 def from_plain(name: str, value: object) -> dict[str, Any]:
     """The attribute that a plain Python value stands for."""
-    if isinstance(value, str):
-        return {"DataType": "String", "StringValue": value}
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return {"DataType": "Binary", "BinaryValue": bytes(value)}
     if isinstance(value, (list, tuple)):
         return {"DataType": "String.Array", "StringValue": json.dumps(value, ensure_ascii=False, default=_refuse)}
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and math.isfinite(value):
-        return {"DataType": "Number", "StringValue": str(value)}
-    raise ParameterValueInvalid(
-        f"The message attribute '{name}' is {value!r}; give a str, a finite number, bytes, a list, or AWS's form "
-        '{"DataType": ..., "StringValue": ...}'
-    )
+    attribute = message_attributes.from_plain(value)
+    if attribute is None:
+        raise ParameterValueInvalid(
+            f"The message attribute '{name}' is {value!r}; give a str, a finite number, bytes, a list, or AWS's form "
+            '{"DataType": ..., "StringValue": ...}'
+        )
+    return attribute
 
 
 def _refuse(value: object) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from eventbus.delivery.targets import MessageAttributes
+from triggers import message_attributes
 from triggers.sqs.errors import InvalidParameterValue
 from triggers.sqs.validation import check_characters
 
@@ -42,16 +43,13 @@ def normalise(attributes: AttributeInput | None) -> MessageAttributes:
 
 
 def _from_plain(name: str, value: object) -> dict[str, Any]:
-    if isinstance(value, str):
-        return {"DataType": "String", "StringValue": value}
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        return {"DataType": "Number", "StringValue": str(value)}
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return {"DataType": "Binary", "BinaryValue": bytes(value)}
-    raise InvalidParameterValue(
-        f"Message (user) attribute '{name}' must be text, a number, bytes or a mapping with a DataType, "
-        f"not {type(value).__name__}."
-    )
+    attribute = message_attributes.from_plain(value)
+    if attribute is None:
+        raise InvalidParameterValue(
+            f"Message (user) attribute '{name}' must be text, a number, bytes or a mapping with a DataType, "
+            f"not {value if isinstance(value, (float, Decimal)) else type(value).__name__}."
+        )
+    return attribute
 
 
 def _check_name(name: str) -> None:

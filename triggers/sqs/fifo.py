@@ -43,6 +43,13 @@ class FifoStore(Store):
             group = self._groups[name] = _Group(name)
         return group
 
+    def _clear_lines(self) -> None:
+        self._groups.clear()
+        self._open.clear()
+
+    def _was_taken(self, message: StoredMessage) -> None:
+        self._group(message).in_flight += 1
+
     def _arrived(self, message: StoredMessage) -> None:
         # delayed messages stand in line as well: a shorter delay must not let later ones overtake
         heapq.heappush(self._group(message).line, (message.order, message))

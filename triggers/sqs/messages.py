@@ -7,7 +7,7 @@ import binascii
 import enum
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -28,6 +28,10 @@ class State(enum.IntEnum):
     VISIBLE = 1
     IN_FLIGHT = 2
     GONE = 3
+
+
+Standing: TypeAlias = tuple[State, float, int, int, float | None, float]
+"""What receiving changes of a message: state, visible_at, rank, receives, first_received_at and taken_at."""
 
 
 @attrs.define(eq=False, weakref_slot=False)
@@ -51,12 +55,23 @@ class StoredMessage:
     """Its place in the order of arrival in this queue; given by the store."""
     state: State = State.DELAYED
     visible_at: float = 0.0
+    """From when on it is to be seen, or was."""
+    rank: int = -1
+    """Its place among those to be seen from the same instant on."""
     ticket: int = -1
     """Which entry among the hidden messages is its current one; -1 for none."""
     receives: int = 0
     first_received_at: float | None = None
     taken_at: float = 0.0
     """When it was received last; a visibility time-out ends at most 12 hours later."""
+
+    def standing(self) -> Standing:
+        """What receiving changes, as it is now."""
+        return (self.state, self.visible_at, self.rank, self.receives, self.first_received_at, self.taken_at)
+
+    def stand(self, standing: Standing) -> None:
+        """Make it what it was."""
+        self.state, self.visible_at, self.rank, self.receives, self.first_received_at, self.taken_at = standing
 
     def system_attributes(self) -> dict[str, str]:
         """What SQS itself says of a received message; every value is a text."""

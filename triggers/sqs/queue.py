@@ -23,6 +23,7 @@ from triggers.sqs.messages import (
 from triggers.sqs.sending import SendingQueue
 
 if TYPE_CHECKING:
+    from triggers.sqs.keeping import Before, Keeping
     from triggers.sqs.service import SQS
     from triggers.sqs.settings import QueueSettings
 
@@ -54,7 +55,8 @@ class Queue(SendingQueue):
 
         They are hidden from other receivers for `visibility_timeout` seconds (by default the queue's); delete them
         before that ends. `wait` seconds (at most 20, by default the queue's `receive_wait`) for the first message of an
-        empty queue. When cancelled while waiting, no message has been taken.
+        empty queue. When cancelled while waiting, no message has been taken; when cancelled while the store writes that
+        they were, they are visible again after the time-out. Raises SQSError, or StoreUnavailable with none taken.
         """
         self._enter("receive", "sqs:ReceiveMessage")
         wait = self._settings.receive_wait if wait is None else wait
@@ -68,9 +70,11 @@ class Queue(SendingQueue):
                     self._bus.count("NumberOfEmptyReceives", self.arn)
                     break
                 await self._waiters.wait(clock, min(deadline, self._store.next_instant() or deadline))
-            return messages
         finally:
             self._waiters.wake()
+        if messages and self._kept is not None:
+            await self._bus.synced()
+        return messages
 
     def receive_nowait(self, max_messages: int = 1, *, visibility_timeout: int | None = None) -> list[ReceivedMessage]:
         """The synchronous twin of `receive`: take what is visible now."""
@@ -84,7 +88,10 @@ class Queue(SendingQueue):
         redrive = self._settings.redrive
         dead_letters = None if redrive is None else self._service.dead_letter_queue(redrive)
         receives = None if redrive is None or dead_letters is None else redrive.max_receive_count
-        taken, dead = self._store.take(now, min(max_messages, room), visibility, receives)
+        before: Before | None = None if self._kept is None else []
+        taken, dead = self._store.take(now, min(max_messages, room), visibility, receives, before)
+        if before and self._kept is not None:
+            self._kept.received(before)
         if dead_letters is not None:
             for message in dead:
                 dead_letters.take_dead(message, self)
@@ -108,6 +115,8 @@ class Queue(SendingQueue):
         moved.cause = self._bus.note("dead-letter", self, message.message_id, message.cause)
         moved.cause.note = f"received {message.receives} times from {source.name}"
         self._store.add(moved, now, 0)
+        if self._kept is not None:
+            self._kept.sent(moved)
         self._waiters.wake()
 
     async def delete(self, message: ReceivedMessage | str) -> None:
@@ -119,6 +128,8 @@ class Queue(SendingQueue):
         self._bus.accepting("delete")
         await anyio.lowlevel.checkpoint()
         self.delete_nowait(message)
+        if self._kept is not None:
+            await self._bus.synced()
 
     def delete_nowait(self, message: ReceivedMessage | str) -> None:
         """The synchronous twin of `delete`."""
@@ -130,7 +141,10 @@ class Queue(SendingQueue):
             if stored is not None:
                 self._bus.log.warning("stale_receipt_handle", queue=self.arn, message_id=stored.message_id)
             return
+        standing = stored.standing()
         self._store.remove(stored)
+        if self._kept is not None:
+            self._kept.deleted([(stored, standing)])
         self._bus.count("NumberOfMessagesDeleted", self.arn)
         self._waiters.wake()
 
@@ -138,7 +152,10 @@ class Queue(SendingQueue):
         """Delete up to ten messages: DeleteMessageBatch. The ids in the result are the positions in the call."""
         self._bus.accepting("delete_batch")
         await anyio.lowlevel.checkpoint()
-        return self.delete_batch_nowait(messages)
+        result = self.delete_batch_nowait(messages)
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
 
     def delete_batch_nowait(self, messages: Iterable[ReceivedMessage | str]) -> DeleteBatchResult:
         """The synchronous twin of `delete_batch`."""
@@ -153,6 +170,8 @@ class Queue(SendingQueue):
         self._bus.accepting("change_visibility")
         await anyio.lowlevel.checkpoint()
         self.change_visibility_nowait(message, timeout)
+        if self._kept is not None:
+            await self._bus.synced()
 
     def change_visibility_nowait(self, message: ReceivedMessage | str, timeout: int) -> None:
         """The synchronous twin of `change_visibility`."""
@@ -166,7 +185,10 @@ class Queue(SendingQueue):
         if now + timeout > stored.taken_at + _LONGEST_HOLD:
             reason = f"Total VisibilityTimeout for the message is beyond the limit [{_LONGEST_HOLD} seconds]"
             raise InvalidParameterValue.of(timeout, "VisibilityTimeout", reason)
+        standing = stored.standing()
         self._store.show_at(stored, now + timeout, now)
+        if self._kept is not None:
+            self._kept.hidden(stored, standing)
         self._waiters.wake()
 
     def _held(self, message: ReceivedMessage | str) -> tuple[str, StoredMessage | None, bool]:
@@ -182,6 +204,8 @@ class Queue(SendingQueue):
         self._bus.accepting("purge")
         await anyio.lowlevel.checkpoint()
         self.purge_nowait()
+        if self._kept is not None:
+            await self._bus.synced()
 
     def purge_nowait(self) -> None:
         """The synchronous twin of `purge`."""
@@ -190,21 +214,33 @@ class Queue(SendingQueue):
         if now < self._purged_at + 60:
             raise PurgeQueueInProgress(self.name)
         self._purged_at = now
+        if self._kept is not None:
+            self._kept.deleted([(message, message.standing()) for message in self._store])
         self._store.clear()
 
     def statistics(self) -> QueueStatistics:
         """How many messages are visible, in flight and delayed now, and how old the oldest is."""
         return self._store.statistics(self._pass_time())
 
+    def keep(self, keeping: Keeping) -> None:
+        super().keep(keeping)
+        self._tag = keeping.tag(self.name)
+        self._waiters.wake()
+
     def close(self) -> None:
         """Called by the service when the queue is deleted: its messages are gone, whoever waits is told."""
         self.is_deleted = True
+        if self._kept is not None:
+            self._kept.close()
+            self._duplicates.clear()
         self._store.clear()
         self._waiters.wake_all()
 
     def _pass_time(self) -> float:
         now = self._bus.clock.now()
         if dropped := self._store.pass_time(now, self._settings.message_retention):
-            self._bus.log.info("retention_ended", queue=self.arn, messages=dropped)
-            self._bus.count("NumberOfMessagesExpired", self.arn, dropped)
+            if self._kept is not None:
+                self._kept.expired(dropped)
+            self._bus.log.info("retention_ended", queue=self.arn, messages=len(dropped))
+            self._bus.count("NumberOfMessagesExpired", self.arn, len(dropped))
         return now

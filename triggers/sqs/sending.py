@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,15 +19,18 @@ from triggers.sqs.batches import send_batch
 from triggers.sqs.configured import ConfiguredQueue
 from triggers.sqs.errors import QueueDoesNotExist
 from triggers.sqs.fifo import FifoStore
+from triggers.sqs.keeping import KeptMessages
 from triggers.sqs.messages import SendBatchResult, SentMessage, StoredMessage, md5
 from triggers.sqs.store import StandardStore
 from triggers.sqs.waiting import Waiters
 
 if TYPE_CHECKING:
+    from triggers.sqs.keeping import Keeping
     from triggers.sqs.service import SQS
     from triggers.sqs.settings import QueueSettings
 
 _FIRST_SEQUENCE = 18_850_000_000_000_000_000  # twenty digits, as AWS writes them
+_STEP = 256
 _SERVICE_SENDER = "AIDAIT2UOQQY3AUEKVGXU"
 
 
@@ -40,7 +43,9 @@ class SendingQueue(ConfiguredQueue):
         self._store = FifoStore() if is_fifo else StandardStore()
         self._waiters = Waiters()
         self._duplicates: Deduplication[SentMessage] = Deduplication()
-        self._sequence = itertools.count(_FIRST_SEQUENCE, 256)
+        self._sequence: Iterator[int] = itertools.count(_FIRST_SEQUENCE, _STEP)
+        self._kept: KeptMessages | None = None
+        """What the bus's store has of the messages; None without a store, and before the bus is entered."""
 
     async def send(
         self,
@@ -55,12 +60,12 @@ class SendingQueue(ConfiguredQueue):
         """Put a message on the queue: SendMessage.
 
         `body` is text. `attributes` are in AWS's form or plain values (str, int, float, Decimal, bytes). A FIFO queue
-        needs `group_id`, and `deduplication_id` unless it is content-based. Raises SQSError with nothing changed. When
-        cancelled, the message has been sent or not, never half.
+        needs `group_id`, and `deduplication_id` unless it is content-based. Raises SQSError, or StoreUnavailable, with
+        nothing changed. When cancelled, the message has been sent or not, never half.
         """
         self._bus.accepting("send")
         await self._bus.room()
-        return self.send_nowait(
+        sent = self.send_nowait(
             body,
             attributes=attributes,
             delay_seconds=delay_seconds,
@@ -68,6 +73,9 @@ class SendingQueue(ConfiguredQueue):
             deduplication_id=deduplication_id,
             trace_header=trace_header,
         )
+        if self._kept is not None:
+            await self._bus.synced()
+        return sent
 
     def send_nowait(
         self,
@@ -79,7 +87,7 @@ class SendingQueue(ConfiguredQueue):
         deduplication_id: str | None = None,
         trace_header: str | None = None,
     ) -> SentMessage:
-        """The synchronous twin of `send`: no back-pressure."""
+        """The synchronous twin of `send`: no back-pressure, and no waiting for the store."""
         self._enter("send", "sqs:SendMessage")
         message = self._checked(body, attributes, group_id, deduplication_id)
         message.trace_header = trace_header
@@ -95,7 +103,10 @@ class SendingQueue(ConfiguredQueue):
         """
         self._bus.accepting("send_batch")
         await self._bus.room()
-        return self.send_batch_nowait(entries)
+        result = self.send_batch_nowait(entries)
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
 
     def send_batch_nowait(self, entries: Iterable[Mapping[str, Any]]) -> SendBatchResult:
         """The synchronous twin of `send_batch`."""
@@ -159,12 +170,23 @@ class SendingQueue(ConfiguredQueue):
         message.message_id = self._bus.ids.uuid()
         message.cause = self._bus.note("send", self, message.message_id, cause)
         self._store.add(message, now, delay)
+        if self._kept is not None:
+            self._kept.sent(message)
         self._bus.count("NumberOfMessagesSent", self.arn)
         self._waiters.wake()
         sent = SentMessage(message.message_id, md5(message.body), digest, message.sequence_number)
         if self.is_fifo:
             self._duplicates.remember(key, sent, now)
         return sent
+
+    def keep(self, keeping: Keeping) -> None:
+        """Called by the service: take up what the store has of this queue, and keep there what comes."""
+        self._kept = KeptMessages(keeping, self.name, self._store, self._waiters.wake)
+        for early in self._store.adopt(self._kept.load(), keeping.numbers.draw):
+            self._kept.sent(early)
+        if self.is_fifo:
+            self._duplicates.keep(keeping.duplicates_of(self.name), self._bus.clock.now())
+            self._sequence = (_FIRST_SEQUENCE + _STEP * number for number in iter(keeping.numbers.draw, None))
 
     def _changed(self) -> None:
         self._waiters.wake()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from eventbus.errors import ConfigurationError, EventBusError
 from triggers.sqs.errors import InvalidParameterValue, QueueDoesNotExist, QueueNameExists
+from triggers.sqs.keeping import Keeping
 from triggers.sqs.queue import Queue
 from triggers.sqs.settings import QueueSettings, Redrive, check_name, checked_redrive
 
@@ -20,6 +21,9 @@ DEFAULT_RECEIVES = 10
 class SQS:
     """The queues of a bus; make it once.
 
+    On a bus with a store the messages, what receiving changed of them, and the memory of FIFO queues survive; queues
+    are declared again at start, and what the store has of one that isn't waits there until it is.
+
     `sqs["orders"]` looks a queue up (QueueDoesNotExist, a KeyError, if there is none); `in`, iteration over the queues
     and `len` work as for a mapping.
     """
@@ -32,7 +36,9 @@ class SQS:
         self.owner_id = f"AIDA{bus.account_id}{bus.account_id}"[:21]
         """SenderId of what the account's owner and its functions send."""
         self._queues: dict[str, Queue] = {}
+        self._keeping: Keeping | None = None
         bus.claim("SQS")
+        bus.when_started(self._take_up)
 
     def __repr__(self) -> str:
         return f"<SQS: {len(self._queues)} queues>"
@@ -102,6 +108,8 @@ class SQS:
         queue = Queue(self, name, is_fifo=fifo, settings=settings)
         self.bus.register(queue)
         self._queues[name] = queue
+        if self._keeping is not None:
+            queue.keep(self._keeping)
         return queue
 
     def delete_queue(self, queue: Queue | str) -> None:
@@ -112,6 +120,15 @@ class SQS:
         del self._queues[doomed.name]
         self.bus.unregister(doomed)
         doomed.close()
+
+    def _take_up(self) -> None:
+        """The bus is entered: load what its store has of the queues that are declared."""
+        if self.bus.store is None:
+            return
+        self._keeping = Keeping(self.bus, self.bus.store)
+        for queue in self._queues.values():
+            queue.keep(self._keeping)
+        self._keeping.warn(self._queues)
 
     def check_redrive(self, redrive: Redrive | None, *, is_fifo: bool) -> None:
         """Refuse a redrive policy whose dead-letter queue is missing or of the other type."""
