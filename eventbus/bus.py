@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, overload
 
 import anyio
+import anyio.from_thread
+import anyio.lowlevel
 import attrs
 import structlog
 from anyio.lowlevel import checkpoint
@@ -129,7 +133,8 @@ class EventBus:
     - `concurrency`: how many environments may be busy at once, 1 to 999,999 (AWS's default is 1,000).
     - `enforce_iam`: False lets everybody do everything.
     - `seed`: makes every identifier, and so every run under a virtual clock, repeat.
-    - `queue_limit`: events that may be ready to run before publishers wait for room.
+    - `queue_limit`: events that may be queued before publishers wait for room. Those that wait for a retry do not
+      count, nor, under a virtual clock, those of throttled functions: time would stand still for them.
     - `grace`: seconds that running handlers get to finish when the bus is left.
     - `history`: how many attempts the logs keep, and how many nodes the trace keeps.
 
@@ -154,6 +159,10 @@ class EventBus:
         history: int = 10_000,
     ) -> None:
         _check(account_id, region, queue_limit, grace, history)
+        if clock is not None and not hasattr(clock, "call_at"):
+            raise ConfigurationError(f"clock={clock!r}: a SystemClock() or a VirtualClock() is needed")
+        if faults is not None and not isinstance(faults, Faults):
+            raise ConfigurationError(f"faults={faults!r}: a Faults(...) is needed")
         self.account_id = account_id
         self.region = region
         self.clock: Clock = SystemClock() if clock is None else clock
@@ -191,6 +200,8 @@ class EventBus:
         self._functions: dict[str, Function] = {}
         self._resources: dict[str, Target] = {}
         self._at_start: list[Callable[[], None]] = []
+        self._token: anyio.lowlevel.EventLoopToken | None = None
+        self._thread = 0
         self._services: set[str] = set()
         self._sources: dict[tuple[str, str | None], Source] = {}
         self._warned: set[tuple[Source, Target, int]] = set()
@@ -225,6 +236,7 @@ class EventBus:
         if self.store is not None:
             self.store.open()
             self.store.log.faults = self.faults
+        self._token, self._thread = anyio.lowlevel.current_token(), threading.get_ident()
         self.clock.start(self.settle, self._change_resting)
         self._state = "running"
         capture.start()
@@ -251,6 +263,7 @@ class EventBus:
                 tasks.cancel_scope.cancel()
         finally:
             self._state = "closed"
+            self._token = None
             self._tasks = None
             capture.stop()
             self.clock.stop()
@@ -368,7 +381,10 @@ class EventBus:
             if is_arn(target) and ":lambda:" not in target:
                 raise ResourceNotFound(f"{target} does not exist on this bus")
             arn = target if is_arn(target) else f"arn:aws:lambda:{self.region}:{self.account_id}:function:{target}"
-            raise ResourceNotFound(f"Function not found: {arn}", mend="declare it with @bus.function first")
+            raise ResourceNotFound(
+                f"Function not found: {arn}",
+                mend="declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs",
+            )
         if isinstance(target, Target):
             if self._resources.get(target.arn) is not target:
                 raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
@@ -388,7 +404,7 @@ class EventBus:
         Waits only while the queue is full. When cancelled, the event was not accepted. Raises NotJSON,
         PayloadTooLarge above 1 MB, ResourceNotFound, BusNotRunning and BusClosed.
         """
-        if self._state != "running":
+        if self._state != "running" or threading.get_ident() != self._thread:
             self.accepting("push")
         self._budget -= 1
         if self._budget <= 0 or self.backlog >= self.queue_limit:
@@ -620,9 +636,28 @@ class EventBus:
 
     # -- for sources ------------------------------------------------------------------------------------------------
 
+    def from_thread(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
+        """Call an async function of the bus from another thread, such as a `def` handler's, and wait for its result.
+
+            def handler(event, context):
+                bus.from_thread(bucket.put_object, "key", b"body")
+
+        It is done as the handler's role and recorded as caused by it. Raises what the call raises, BusNotRunning or
+        BusClosed, and ConfigurationError on the event loop's own thread, where it would wait for itself.
+        """
+        if self._token is None:
+            raise BusNotRunning("from_thread") if self._state == "new" else BusClosed("from_thread")
+        if threading.get_ident() == self._thread:
+            raise ConfigurationError("from_thread() is for other threads; on the event loop await the call itself")
+        return anyio.from_thread.run(partial(call, *args, **options), token=self._token)
+
     def accepting(self, call: str) -> None:
-        """Raise BusNotRunning or BusClosed unless the bus is running."""
+        """Raise BusNotRunning or BusClosed unless the bus is running, ConfigurationError in a foreign thread."""
         if self._state == "running":
+            if threading.get_ident() != self._thread:
+                raise ConfigurationError(
+                    f"{call} was called from another thread than the bus's; use bus.from_thread(<the call>, ...)"
+                )
             return
         if self._state == "new":
             raise BusNotRunning(call)
@@ -712,7 +747,7 @@ class EventBus:
         self.uncounted -= 1
 
     def when_started(self, begin: Callable[[], None]) -> None:
-        """Call something when the bus is entered, or now if it runs: how a source takes up what it owns in the store."""
+        """Call something when the bus is entered, or now if it runs: how a source takes up what it owns in a store."""
         if self._state == "running":
             begin()
         else:

@@ -110,8 +110,11 @@ def _event_loop_time() -> Callable[[], float]:
     """The time of the running event loop, bound once: `anyio.current_time()` looks it up every time, and only from its
     own thread, where handlers' threads want it too."""
     trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return cast("Callable[[], float]", trio.lowlevel.current_clock().current_time)
+    if trio is not None:
+        try:
+            return cast("Callable[[], float]", trio.lowlevel.current_clock().current_time)
+        except RuntimeError:
+            pass  # it is loaded, but this is not its loop
     loop = asyncio.get_running_loop()
     if type(loop).time is asyncio.BaseEventLoop.time:
         return time.monotonic  # what that method calls

@@ -72,7 +72,7 @@ class AWSError(EventBusError):
     status: ClassVar[int] = 500
 
     def __init__(self, message: str, *, mend: str | None = None) -> None:
-        super().__init__(message if mend is None else f"{message}; {mend}")
+        super().__init__(message if mend is None else f"{message.removesuffix('.')}; {mend}")
         self.message = message
         """AWS's own text, without our advice."""
         self.mend = mend

@@ -100,6 +100,11 @@ class Lane:
             self.bus.watch_deadlines(self.timeout)
 
     @property
+    def _keeps_publishers_waiting(self) -> bool:
+        """Whether events that are held back count as a full queue; with a virtual clock nobody would move time on."""
+        return not self.bus.clock.is_virtual
+
+    @property
     def depth(self) -> int:
         """Asynchronous events in the queue, those left in the store included."""
         return sum(1 for event in self.queue if event.is_counted) + len(self.left)
@@ -144,6 +149,8 @@ class Lane:
         self.queue.append(event)
         if self.is_held:
             self.bus.resting += 1
+            if self._keeps_publishers_waiting:
+                self.bus.backlog += 1
             return
         self.bus.backlog += 1
         if self.active == self.inside:
@@ -241,7 +248,8 @@ class Lane:
         if self.queue and not self.is_held:
             self.is_held = True
             self.bus.resting += len(self.queue)
-            self.bus.backlog -= len(self.queue)
+            if not self._keeps_publishers_waiting:
+                self.bus.backlog -= len(self.queue)
             self.pool.waiting.append(self)
             self._backoff = self.bus.clock.call_at(now + backoff(self.throttles), self._try_again)
         self.bus.make_room()
@@ -272,7 +280,8 @@ class Lane:
         self.is_held = False
         self.throttles = throttles
         self.bus.resting -= len(self.queue)
-        self.bus.backlog += len(self.queue)
+        if not self._keeps_publishers_waiting:
+            self.bus.backlog += len(self.queue)
         if self._backoff is not None:
             self._backoff.cancel()
             self._backoff = None

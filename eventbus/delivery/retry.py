@@ -34,7 +34,6 @@ class Reason(enum.StrEnum):
     ZERO_RESERVED_CONCURRENCY = "ZeroReservedConcurrency"
     ACCESS_DENIED = "AccessDenied"
     RECURSIVE_INVOCATION = "RecursiveInvocation"
-    FUNCTION_DELETED = "FunctionDeleted"
     BUS_CLOSED = "BusClosed"
 
 
@@ -44,7 +43,6 @@ EXPLANATIONS = {
     Reason.ZERO_RESERVED_CONCURRENCY: "reserved_concurrency is 0, which switches the function off",
     Reason.ACCESS_DENIED: "its source may not invoke the function",
     Reason.RECURSIVE_INVOCATION: f'more than {MAX_HOPS} invocations in one chain; recursive_loop="Allow" permits them',
-    Reason.FUNCTION_DELETED: "the function was deleted",
     Reason.BUS_CLOSED: "the bus was left before it ended",
 }
 """What a dead letter says where no error of the handler says it."""

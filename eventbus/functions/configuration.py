@@ -84,6 +84,10 @@ class Configuration:
 
 def isolation_of(handler: object, wanted: str | None) -> str:
     """How a handler runs: as it wants, or by its kind. Raises ConfigurationError for what isn't a handler."""
+    if isinstance(handler, str):
+        raise ConfigurationError(
+            f"{handler!r} is not a handler; to name a function write @bus.function(name={handler!r})"
+        )
     if not callable(handler):
         raise ConfigurationError(f"{handler!r} is not a handler: a handler is a function that takes (event, context)")
     try:

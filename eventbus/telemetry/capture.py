@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 from eventbus.execution.current import current_environment
 from eventbus.timestamps import iso_time
+
+_passing_on: ContextVar[bool] = ContextVar("eventbus_passing_on", default=False)
+"""A log record is on its way to the terminal; it is in the function's log already."""
 
 
 class _Stream:
@@ -23,7 +27,7 @@ class _Stream:
 
     def write(self, text: str) -> int:
         environment = current_environment.get()
-        if environment is not None and environment.event is not None:
+        if environment is not None and environment.event is not None and not _passing_on.get():
             environment.write(text)
         return self.stream.write(text)
 
@@ -57,7 +61,11 @@ class _Handler(logging.Handler):
             if any(handler is not self for handler in logger.handlers):
                 return
             logger = logger.parent if logger.propagate else None
-        last.handle(record)
+        token = _passing_on.set(True)
+        try:
+            last.handle(record)
+        finally:
+            _passing_on.reset(token)
 
 
 class Capture:

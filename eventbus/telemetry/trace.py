@@ -118,6 +118,16 @@ def _attempt(event: Any, number: int, attempt: Any) -> dict[str, Any]:
     return {"after": round(attempt.at - event.at, 3), "outcome": said}
 
 
+def _told(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """The attempts that are worth telling: all, unless there was one and it went well."""
+    attempts: list[dict[str, Any]] = node.get("attempts", [])
+    return attempts if len(attempts) > 1 or (attempts and attempts[0]["outcome"] != "ok") else []
+
+
+def _attempt_line(number: int, attempt: dict[str, Any]) -> str:
+    return f"attempt {number} after {attempt['after']:g} s: {_one_line(attempt['outcome'])}"
+
+
 def _as_text(roots: list[dict[str, Any]]) -> Iterator[str]:
     for root in roots:
         source = f"{root['source']} → " if root["kind"] == "invocation" else ""
@@ -126,9 +136,7 @@ def _as_text(roots: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _branches(node: dict[str, Any], indent: str) -> Iterator[str]:
-    attempts = node.get("attempts", [])
-    told = attempts if len(attempts) > 1 or (attempts and attempts[0]["outcome"] != "ok") else []
-    rows: list[Any] = [*told, *node["children"]]
+    rows: list[Any] = [*_told(node), *node["children"]]
     for index, row in enumerate(rows):
         is_last = index == len(rows) - 1
         branch, deeper = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
@@ -136,7 +144,7 @@ def _branches(node: dict[str, Any], indent: str) -> Iterator[str]:
             yield f"{indent}{branch}{_headline(row)}"
             yield from _branches(row, indent + deeper)
         else:
-            yield f"{indent}{branch}attempt {index + 1} after {row['after']:g} s: {_one_line(row['outcome'])}"
+            yield f"{indent}{branch}{_attempt_line(index + 1, row)}"
 
 
 def _headline(node: dict[str, Any]) -> str:
@@ -160,18 +168,16 @@ def _one_line(text: str) -> str:
     return line if len(line) <= 120 else f"{line[:119]}…"
 
 
-def _last_error(node: dict[str, Any]) -> str:
-    attempts = [attempt["outcome"] for attempt in node.get("attempts", ())]
-    if not attempts or attempts[-1] == "ok":
-        return ""
-    return f" after {len(attempts)} attempts: {attempts[-1]}" if len(attempts) > 1 else f": {attempts[-1]}"
-
-
 def _as_mermaid(nodes: list[dict[str, Any]], parent: str | None, lines: list[str]) -> None:
     for node in nodes:
-        name = f"n{len(lines)}"
-        text = (
-            _one_line(_headline(node) + _last_error(node)).replace('"', "'").replace("<", "&lt;").replace(">", "&gt;")
-        )
-        lines.append(f'    {name}["{text}"]' if parent is None else f'    {parent} --> {name}["{text}"]')
+        name = _mermaid_node(_headline(node), parent, lines)
+        for number, attempt in enumerate(_told(node), 1):
+            _mermaid_node(_attempt_line(number, attempt), name, lines)
         _as_mermaid(node["children"], name, lines)
+
+
+def _mermaid_node(text: str, parent: str | None, lines: list[str]) -> str:
+    name = f"n{len(lines)}"
+    text = _one_line(text).replace('"', "'").replace("<", "&lt;").replace(">", "&gt;")
+    lines.append(f'    {name}["{text}"]' if parent is None else f'    {parent} --> {name}["{text}"]')
+    return name
