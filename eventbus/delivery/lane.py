@@ -330,7 +330,8 @@ class Lane:
         if not decision.is_allowed:
             event.note = self.bus.denied(event.source, self.function, decision)
             return False
-        if self.bus.authority.is_cacheable(event.source, self.function):
+        # a role's own policies change without this version; the authority remembers those
+        if event.source.role is None and self.bus.authority.is_cacheable(event.source, self.function):
             self.permits[event.source] = version
         return True
 

@@ -8,7 +8,7 @@ is how an object and the events that it causes become one transaction without an
 
 While a batch is being written the next one fills: many publishers share one sync, with nothing to tune. A change that
 states a fact (an event has ended, and what followed from that) has nobody who could be told that it failed: it is not
-undone but carried over, and written with the next batch.
+undone but carried over, and written with the next batch, at longer and longer intervals while nothing can be written.
 """
 
 from __future__ import annotations
@@ -20,11 +20,16 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import anyio
 import attrs
 
-from eventbus.storage.errors import StoreUnavailable
+from eventbus.storage.errors import StoreNotWrittenOut, StoreUnavailable
 
 Key: TypeAlias = int | str
 K = TypeVar("K", int, str)
 Change: TypeAlias = "tuple[str, Key]"
+
+LONGEST_PAUSE = 1.0
+"""Seconds between two tries while nothing can be written; whoever waits for a batch starts one at once."""
+TRIES_AT_CLOSE = 5
+"""How often what is left is tried to be written when the store is closed."""
 
 
 @attrs.define(eq=False)
@@ -83,7 +88,10 @@ class Space(Generic[K]):
         return self._log.get((self.name, key))
 
     def scan(self, after: K | None = None, chunk: int = 1000) -> Iterator[tuple[K, bytes]]:
-        """All rows in the order of their keys, read in chunks; changes that are not safe yet are seen too."""
+        """All rows in the order of their keys, read in chunks; changes that are not safe yet are seen too.
+
+        What is changed while it is under way may or may not be seen.
+        """
         return self._log.scan(self.name, after, chunk)  # type: ignore[return-value]
 
 
@@ -96,6 +104,9 @@ class BatchLog:
         self._in_flight: Batch | None = None
         self._dirty: anyio.Event | None = None
         self._states_facts = 0
+        self._failures = 0
+        """Batches in a row that could not be written."""
+        self._latest_error: BaseException | None = None
         self.faults: FaultPoints | None = None
 
     @contextmanager
@@ -114,9 +125,9 @@ class BatchLog:
             batch.new.discard(change)
             del batch.rows[change]  # came and went before anybody wrote it down
         else:
-            batch.rows[change] = value
-            if is_new:
+            if is_new and change not in batch.rows:  # if it is, an older row of this key may still be in the file
                 batch.new.add(change)
+            batch.rows[change] = value
         if undo is not None and not self._states_facts:
             batch.undo.append(undo)
         else:
@@ -187,6 +198,8 @@ class BatchLog:
         assert batch is not None
         if self.faults is not None and error is None:
             self.faults.pass_by("after commit")
+        self._failures = 0 if error is None else self._failures + 1
+        self._latest_error = error
         if error is None:
             for then in (*batch.then, *batch.then_for_facts):
                 then()
@@ -199,12 +212,13 @@ class BatchLog:
     def _take_back(self, batch: Batch, error: BaseException) -> None:
         """Undo what could not be written, and what was built on it; keep the facts for the next batch."""
         later, self._open = self._open, Batch()
-        for undo in [*reversed(later.undo), *reversed(batch.undo)]:
-            undo()
         for lost in (batch, later):
             self._open.rows |= lost.facts
             self._open.facts |= lost.facts
             self._open.then_for_facts += lost.then_for_facts
+        for undo in [*reversed(later.undo), *reversed(batch.undo)]:
+            undo()  # it may state facts of its own, which are newer than those
+        for lost in (batch, later):
             _finish(lost, error)
 
     async def run(self, lazily: float) -> None:
@@ -214,8 +228,25 @@ class BatchLog:
                 self._dirty = anyio.Event()
                 await self._dirty.wait()
                 self._dirty = None
-            await anyio.sleep(lazily)
-            self.flush()
+            batch = self._open
+            await anyio.sleep(min(lazily * 2 ** min(self._failures, 30), max(lazily, LONGEST_PAUSE)))
+            if self._open is batch:  # else somebody who waited has taken it along
+                self.flush()
+
+    def write_out(self, deliver: Callable[[], None]) -> None:
+        """Write what is left, in one go, when the store is closed; `deliver` reports every batch that has ended.
+
+        Raises StoreError if it cannot be written, after a few tries.
+        """
+        for _ in range(TRIES_AT_CLOSE):
+            while not self.is_at_rest:
+                self.flush()
+                deliver()
+                if self._failures:
+                    break
+            else:
+                return
+        raise StoreNotWrittenOut(len(self._open.rows), self._latest_error)
 
     @property
     def is_at_rest(self) -> bool:

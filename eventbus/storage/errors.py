@@ -25,6 +25,16 @@ class StoreUnavailable(StoreError):
         super().__init__(f"the store could not write this down ({error}): nothing of it was accepted; try again later")
 
 
+class StoreNotWrittenOut(StoreError):
+    """What was left could not be written when the store was closed."""
+
+    def __init__(self, rows: int, error: BaseException | None) -> None:
+        super().__init__(
+            f"{rows} changed rows could not be written when the store was closed ({error}): what is in the file is "
+            "older, so events that had ended since run again at the next start"
+        )
+
+
 class StoreDamaged(StoreError):
     """The file is not what it should be."""
 

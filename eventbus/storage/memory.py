@@ -65,12 +65,12 @@ class MemoryStore:
                 await self._ordered.wait()
 
     async def aclose(self) -> None:
-        """Write what is left; the store can be opened again."""
-        while not self.log.is_at_rest:
-            self.log.flush()
-            for rows, done in self._take_orders():
-                done(self._commit(rows))
-        self.close()
+        """Write what is left; the store can be opened again. Raises StoreError if it could not be written."""
+        try:
+            if self._is_open and not self._has_crashed:
+                self.log.write_out(self._deliver)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Forget what was not written."""
@@ -96,9 +96,10 @@ class MemoryStore:
         start = 0 if after is None else bisect_right(keys, after)
         return [(key, self._rows[space][key]) for key in keys[start : start + limit]]
 
-    def _take_orders(self) -> list[tuple[dict[Change, bytes | None], Callable[[BaseException | None], None]]]:
-        orders, self._orders = self._orders, []
-        return orders
+    def _deliver(self) -> None:
+        while self._orders:
+            rows, done = self._orders.pop(0)
+            done(self._commit(rows))
 
     def _commit(self, rows: dict[Change, bytes | None]) -> BaseException | None:
         if self.failing is not None:

@@ -10,13 +10,15 @@ ends.
 
 from __future__ import annotations
 
+import os
 import queue
 import sqlite3
 import threading
 import zlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import anyio.lowlevel
 
@@ -24,7 +26,9 @@ from eventbus.errors import ConfigurationError
 from eventbus.storage.batches import BatchLog, Change, Key, Space
 from eventbus.storage.errors import StoreDamaged, StoreError, StoreInUse, StoreTooNew
 
-SCHEMA = 1
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = ()
+"""What brings a file from schema 1 to 2, from 2 to 3, …; run in one transaction when an older file is opened."""
+SCHEMA: Final = 1 + len(MIGRATIONS)
 """Counts up with every change of the tables; older files are migrated, newer ones refused."""
 APPLICATION_ID = 0x65766273  # "evbs": tells our files from other SQLite files
 
@@ -32,6 +36,8 @@ Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 Rows: TypeAlias = "dict[Change, bytes | None]"
 Done: TypeAlias = Callable[[BaseException | None], None]
 
+ROWS = 400
+"""Rows of one statement; SQLite took 999 values in a statement for most of its life."""
 LAZILY = 0.005
 """Seconds that a change waits for company when nobody waits for it."""
 
@@ -47,6 +53,7 @@ class SQLiteStore:
         self._spaces: dict[str, type[int] | type[str]] = {}
         self._lock: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection
+        self._identities: dict[str, tuple[int, int]] = {}
         self._writer: _WriterThread
         self.log: BatchLog
 
@@ -62,15 +69,23 @@ class SQLiteStore:
         if self._lock is not None:
             raise StoreInUse(self.path)
         self._lock = self._take_lock()
+        opened: list[sqlite3.Connection] = [self._lock]
         try:
-            self._reader = self._connect()
-            self._prepare(self._reader)
-        except BaseException:
-            self._lock.close()
+            opened.append(self._connect())
+            self._prepare(opened[1])
+            opened.append(self._connect())
+            self._prepare(opened[2])
+        except BaseException as error:
+            for connection in reversed(opened):
+                connection.close()
             self._lock = None
+            if isinstance(error, sqlite3.Error):
+                raise self.problem(error) from None
             raise
+        self._reader = opened[1]
+        self._identities = {path: identity for path in self._files() if (identity := _identity(path)) is not None}
         self._spaces.clear()
-        self._writer = _WriterThread(self)
+        self._writer = _WriterThread(self, opened[2])
         self.log = BatchLog(self._writer)
 
     def integers(self, name: str) -> Space[int]:
@@ -89,12 +104,12 @@ class SQLiteStore:
             await self.log.run(LAZILY)
 
     async def aclose(self) -> None:
-        """Write what is left, and let go of the file."""
+        """Write what is left, and let go of the file; raises StoreError if it cannot be written. Never waits."""
+        if self._lock is None:
+            return
         try:
-            if self._lock is not None and self._writer.is_running:
-                with anyio.CancelScope(shield=True):
-                    while not self.log.is_at_rest:
-                        await self.log.synced()
+            self._writer.stop()
+            self.log.write_out(self._writer.deliver)
         finally:
             self.close()
 
@@ -103,51 +118,76 @@ class SQLiteStore:
         if self._lock is None:
             return
         self._writer.stop()
+        self._writer.connection.close()
         self._reader.close()
         self._lock.close()
         self._lock = None
 
     # -- the file ---------------------------------------------------------------------------------------------------
 
+    def _files(self) -> tuple[str, str, str]:
+        return f"{self.path}", f"{self.path}-wal", f"{self.path}-lock"
+
     def _take_lock(self) -> sqlite3.Connection:
+        if self.path.is_dir():
+            raise StoreError(f"{self.path} cannot be opened: it is a directory")
+        if not self.path.parent.is_dir():
+            raise StoreError(f"{self.path} cannot be opened: {self.path.parent} is not a directory")
+        lock = None
         try:
             lock = sqlite3.connect(f"{self.path}-lock", isolation_level=None, timeout=0)
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path} cannot be opened: {error}") from None
-        try:
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            lock.close()
+        except sqlite3.Error as error:
+            if lock is not None:
+                lock.close()
             if "locked" in str(error):
                 raise StoreInUse(self.path) from None
-            raise StoreError(f"{self.path} cannot be opened: {error}") from None
+            raise StoreError(f"{self.path}-lock, which keeps other buses out, cannot be opened: {error}") from None
         return lock
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
-            if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
-                raise StoreError(f"{self.path} is on a file system without write-ahead logging; choose another place")
-            connection.execute(f"PRAGMA synchronous={self.synchronous}")
-        except sqlite3.DatabaseError as error:
+            return sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+        except sqlite3.Error as error:
             raise self.problem(error) from None
-        return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Make a new file ours, or check that it is."""
+        """Make a new file ours, bring an older one up to date, or leave what is not ours as it is."""
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        is_new = not tables and not application
+        if not is_new and application != APPLICATION_ID:
+            raise StoreError(f"{self.path} is an SQLite file of another program; give the bus a file of its own")
+        if found > SCHEMA:
+            raise StoreTooNew(self.path, found, SCHEMA)
+        if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+            raise StoreError(f"{self.path} is on a file system without write-ahead logging; choose another place")
+        connection.execute(f"PRAGMA synchronous={self.synchronous}")
+        if is_new or found < SCHEMA:
+            self._migrate(connection, SCHEMA if is_new else max(found, 1))
+
+    def _migrate(self, connection: sqlite3.Connection, found: int) -> None:
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if not tables and not application:
-                connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version={SCHEMA}")
-            elif application != APPLICATION_ID:
-                raise StoreError(f"{self.path} is an SQLite file of another program; give the bus a file of its own")
-            elif found > SCHEMA:
-                raise StoreTooNew(self.path, found, SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise self.problem(error) from None
+            for migrate in MIGRATIONS[found - 1 :]:
+                migrate(connection)
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={SCHEMA}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def check_identity(self) -> None:
+        """Raise OSError if a file that is open is not the one that its name stands for any more.
+
+        SQLite would go on writing to the deleted file, and everything that is accepted from then on would be lost.
+        """
+        for path, identity in self._identities.items():
+            if _identity(path) != identity:
+                raise FileNotFoundError(f"{path} was deleted or replaced while the bus has it open")
 
     def problem(self, error: sqlite3.Error) -> StoreError:
         """What an SQLite error means."""
@@ -173,18 +213,18 @@ class SQLiteStore:
 
     def read(self, space: str, key: Key) -> bytes | None:
         """One row, as it was last written."""
-        row = self._ask(f'SELECT value FROM "{space}" WHERE key = ?', key).fetchone()
-        return None if row is None else self._checked(space, key, row[0])
+        rows = self._ask(f'SELECT value FROM "{space}" WHERE key = ?', key)
+        return self._checked(space, key, rows[0][0]) if rows else None
 
     def read_many(self, space: str, after: Key | None, limit: int) -> list[tuple[Key, bytes]]:
         """Rows in the order of their keys."""
         where, values = ("", ()) if after is None else ("WHERE key > ?", (after,))
-        rows = self._ask(f'SELECT key, value FROM "{space}" {where} ORDER BY key LIMIT ?', *values, limit).fetchall()
+        rows = self._ask(f'SELECT key, value FROM "{space}" {where} ORDER BY key LIMIT ?', *values, limit)
         return [(key, self._checked(space, key, value)) for key, value in rows]
 
-    def _ask(self, statement: str, *values: Any) -> sqlite3.Cursor:
+    def _ask(self, statement: str, *values: Any) -> list[Any]:
         try:
-            return self._reader.execute(statement, values)
+            return self._reader.execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise self.problem(error) from None
 
@@ -207,20 +247,27 @@ def unsealed(row: object) -> bytes | None:
     return row[4:]
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class _WriterThread:
     """Writes batches, one transaction each, in a thread of its own."""
 
-    def __init__(self, store: SQLiteStore) -> None:
+    def __init__(self, store: SQLiteStore, connection: sqlite3.Connection) -> None:
+        self.connection = connection
         self._store = store
         self._inbox: queue.SimpleQueue[tuple[Rows, Done] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._has_stopped = False
         self._post: Callable[..., Any] | None = None
-        self._ended: list[tuple[Done, BaseException | None]] = []
+        self._ended: deque[tuple[Done, BaseException | None]] = deque()
         self._has_ended = anyio.Event()
-
-    @property
-    def is_running(self) -> bool:
-        return self._thread is not None
 
     def start(self) -> None:
         """Begin; must be called on the event loop that the batches come from."""
@@ -236,22 +283,27 @@ class _WriterThread:
         while True:
             await self._has_ended.wait()
             self._has_ended = anyio.Event()
-            ended, self._ended = self._ended, []
-            for done, error in ended:
-                done(error)
+            self.deliver()
 
-    def _note_end(self, done: Done, error: BaseException | None) -> None:
-        self._ended.append((done, error))
-        self._has_ended.set()
+    def deliver(self) -> None:
+        """Say of the batches that have ended by now how they did."""
+        while self._ended:
+            done, error = self._ended.popleft()
+            done(error)
 
     def stop(self) -> None:
+        """End the thread, when it has written what it was given; from then on `write` writes at once."""
         if self._thread is not None:
             self._inbox.put(None)
             self._thread.join()
             self._thread = None
+        self._has_stopped = True
 
     def write(self, rows: Rows, done: Done) -> None:
-        self._inbox.put((rows, done))
+        if self._has_stopped:
+            self._ended.append((done, self._commit(rows)))
+        else:
+            self._inbox.put((rows, done))
 
     def read(self, space: str, key: Key) -> bytes | None:
         return self._store.read(space, key)
@@ -260,22 +312,29 @@ class _WriterThread:
         return self._store.read_many(space, after, limit)
 
     def _serve(self) -> None:
-        connection = self._store._connect()
+        assert self._post is not None
+        while (order := self._inbox.get()) is not None:
+            rows, done = order
+            self._ended.append((done, self._commit(rows)))
+            try:
+                self._post(self._note_end)
+            except RuntimeError:  # the loop has ended; what was committed stays committed
+                return
+
+    def _note_end(self) -> None:
+        self._has_ended.set()
+
+    def _commit(self, rows: Rows) -> Exception | None:
         try:
-            while (order := self._inbox.get()) is not None:
-                rows, done = order
-                error = _commit(connection, rows)
-                assert self._post is not None
-                try:
-                    self._post(self._note_end, done, error)
-                except RuntimeError:  # the loop has ended; what was committed stays committed
-                    return
-        finally:
-            connection.close()
+            self._store.check_identity()
+            _commit(self.connection, rows)
+        except Exception as error:  # whatever it is: a thread that ended silently would be the end of all publishing
+            return error
+        return None
 
 
-def _commit(connection: sqlite3.Connection, rows: Rows) -> BaseException | None:
-    """Write one batch as one transaction; return what went wrong."""
+def _commit(connection: sqlite3.Connection, rows: Rows) -> None:
+    """Write one batch as one transaction."""
     puts: dict[str, list[tuple[Key, bytes]]] = {}
     deletes: dict[str, list[Key]] = {}
     for (space, key), value in rows.items():
@@ -283,18 +342,25 @@ def _commit(connection: sqlite3.Connection, rows: Rows) -> BaseException | None:
             deletes.setdefault(space, []).append(key)
         else:
             puts.setdefault(space, []).append((key, sealed(value)))
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute("BEGIN IMMEDIATE")
         for space, changed in puts.items():
-            connection.executemany(f'INSERT OR REPLACE INTO "{space}" (key, value) VALUES (?, ?)', changed)
+            _put(connection, space, changed)
         for space, keys in deletes.items():
             _delete(connection, space, keys)
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        return error
-    return None
+
+
+def _put(connection: sqlite3.Connection, space: str, rows: list[tuple[Key, bytes]]) -> None:
+    # Many rows a statement: between two statements the event loop's thread takes the interpreter, and keeps it.
+    for first in range(0, len(rows), ROWS):
+        some = rows[first : first + ROWS]
+        places = ", ".join(["(?, ?)"] * len(some))
+        values = [value for row in some for value in row]
+        connection.execute(f'INSERT OR REPLACE INTO "{space}" (key, value) VALUES {places}', values)
 
 
 def _delete(connection: sqlite3.Connection, space: str, keys: list[Key]) -> None:
@@ -302,4 +368,6 @@ def _delete(connection: sqlite3.Connection, space: str, keys: list[Key]) -> None
     if isinstance(first, int) and isinstance(last, int) and last - first + 1 == len(keys):
         connection.execute(f'DELETE FROM "{space}" WHERE key BETWEEN ? AND ?', (first, last))
     else:
-        connection.executemany(f'DELETE FROM "{space}" WHERE key = ?', [(key,) for key in keys])
+        for start in range(0, len(keys), ROWS):
+            some = keys[start : start + ROWS]
+            connection.execute(f'DELETE FROM "{space}" WHERE key IN ({", ".join("?" * len(some))})', some)
