@@ -66,6 +66,8 @@ def returned(result: Any, event: Event) -> Succeeded | Failed:
     """The outcome of a handler that returned this."""
     if result is None:
         return RETURNED_NONE
+    if isinstance(result, str) and len(result) > MAX_RESPONSE:
+        return _too_large()  # known without encoding it, which would keep the event loop busy
     try:
         data = encode_result(result)
     except NotJSON as error:
@@ -78,13 +80,13 @@ def returned(result: Any, event: Event) -> Succeeded | Failed:
             }
         )
     if len(data) > MAX_RESPONSE:
-        return Failed(
-            {
-                "errorMessage": f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).",
-                "errorType": "Function.ResponseSizeTooLarge",
-            }
-        )
+        return _too_large()
     return Succeeded(data)
+
+
+def _too_large() -> Failed:
+    message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+    return Failed({"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"})
 
 
 class Struck(Exception):

@@ -13,6 +13,7 @@ from eventbus.telemetry.trace import Cause
 
 S3 = "s3.amazonaws.com"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
+UNDECLARED = "; declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs"
 
 
 def make_bus(**options: Any) -> EventBus:

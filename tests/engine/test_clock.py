@@ -219,6 +219,62 @@ async def test_advancing_by_hand_runs_the_retries_on_the_way() -> None:
         assert bus.dead_letters[0].dead_at == bus.clock.now()
 
 
+async def test_a_handler_that_waits_for_virtual_time_gets_it() -> None:
+    """Time moves while every handler only waits for time, and each goes on at its instant."""
+    bus = make_bus()
+    seen: list[tuple[str, int, float]] = []
+
+    @bus.function
+    async def slow(event: int, context: object) -> None:
+        seen.append(("begin", event, virtual(bus).elapsed))
+        await virtual(bus).sleep(event)
+        seen.append(("end", event, virtual(bus).elapsed))
+
+    slow.allow(S3)
+    async with bus:
+        for seconds in (30, 10, 20):
+            await bus.push(slow, seconds, source=S3)
+        await bus.wait_idle()
+        assert seen[:3] == [("begin", 30, 0), ("begin", 10, 0), ("begin", 20, 0)]
+        assert seen[3:] == [("end", 10, 10), ("end", 20, 20), ("end", 30, 30)]
+        assert virtual(bus).elapsed == 30
+        assert bus.outstanding == bus.resting == 0
+
+
+async def test_time_that_a_handler_slept_counts_for_the_age_of_its_event() -> None:
+    """It fails after 50 virtual seconds, so that its retry comes at 110."""
+    bus = make_bus()
+    at: list[float] = []
+
+    @bus.function
+    async def slow(event: int, context: object) -> None:
+        at.append(virtual(bus).elapsed)
+        await virtual(bus).sleep(50)
+        raise ValueError("boom")
+
+    slow.allow(S3)
+    async with bus:
+        await bus.push(slow, 1, source=S3)
+        await bus.wait_idle()
+    assert at == [0, 110, 280]
+
+
+async def test_a_sleeping_handler_that_overruns_its_real_time_leaves_nothing_behind() -> None:
+    """Time limits are real: a handler that nobody moves time for is ended, and its sleep is forgotten."""
+    bus = make_bus()
+
+    @bus.function(timeout=0.01, retries=0)
+    async def slow(event: int, context: object) -> None:
+        await virtual(bus).sleep(50)
+
+    async with bus:
+        result = await bus.invoke(slow)
+        assert result.payload["errorType"] == "Sandbox.Timedout"
+        await bus.wait_idle()
+        assert virtual(bus).next_due() is None
+        assert bus.outstanding == bus.resting == 0
+
+
 async def test_a_handler_cannot_move_the_clock() -> None:
     """It would wait for itself; it is told so instead of hanging."""
     bus = make_bus()

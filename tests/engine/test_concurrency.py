@@ -263,7 +263,7 @@ async def test_a_reservation_takes_from_the_account() -> None:
         f.update_configuration(reserved_concurrency=4)
     assert str(caught.value) == (
         "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
-        "its minimum value of [100].; at most 3 can be reserved; raise EventBus(concurrency=...) or reserve less"
+        "its minimum value of [100]; at most 3 can be reserved; raise EventBus(concurrency=...) or reserve less"
     )
     assert f.configuration.reserved_concurrency == 3
     with pytest.raises(InvalidParameterValue):

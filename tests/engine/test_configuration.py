@@ -46,6 +46,8 @@ BUS_OPTIONS = [
     ("grace", -0.1, "grace=-0.1: seconds, 0 or more"),
     ("grace", float("nan"), "grace=nan: seconds, 0 or more"),
     ("grace", None, "grace=None: seconds, 0 or more"),
+    ("clock", 5, "clock=5: a SystemClock() or a VirtualClock() is needed"),
+    ("faults", 0.5, "faults=0.5: a Faults(...) is needed"),
 ]
 
 
@@ -239,7 +241,7 @@ def needs_a_keyword(event: Any, context: Any, *, more: Any) -> None: ...
     ("candidate", "message"),
     [
         (5, "5 is not a handler: a handler is a function that takes (event, context)"),
-        ("app.handler", "'app.handler' is not a handler: a handler is a function that takes (event, context)"),
+        ("orders", "'orders' is not a handler; to name a function write @bus.function(name='orders')"),
         (no_arguments, "no_arguments() -> 'None' is not a handler: it is called as handler(event, context)"),
         (
             one_argument,

@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from eventbus import EventBus, Reason, Receipt
 from eventbus.errors import ConfigurationError, PayloadTooLarge, ResourceNotFound
 from eventbus.testing import Recorder
-from tests.engine.support import ARN, S3, Photos, make_bus, virtual
+from tests.engine.support import ARN, S3, UNDECLARED, Photos, make_bus, virtual
 
 pytestmark = pytest.mark.anyio
 
@@ -135,8 +135,8 @@ async def test_an_event_has_at_most_one_megabyte(payload: Any, size: int | None)
 @pytest.mark.parametrize(
     ("target", "error", "message"),
     [
-        ("nobody", ResourceNotFound, f"Function not found: {ARN}nobody; declare it with @bus.function first"),
-        (f"{ARN}nobody", ResourceNotFound, f"Function not found: {ARN}nobody; declare it with @bus.function first"),
+        ("nobody", ResourceNotFound, f"Function not found: {ARN}nobody{UNDECLARED}"),
+        (f"{ARN}nobody", ResourceNotFound, f"Function not found: {ARN}nobody{UNDECLARED}"),
         ("arn:aws:sqs:us-east-1:123456789012:q", ResourceNotFound, None),
         (5, ConfigurationError, "5 is neither a function, a topic or a queue, nor an ARN of one"),
         (None, ConfigurationError, "None is neither a function, a topic or a queue, nor an ARN of one"),
@@ -347,6 +347,35 @@ async def test_a_permission_taken_back_does_not_stop_retries() -> None:
         await bus.wait_idle()
         assert len(recorder.events) == 2
         assert bus.statistics().finished == 1
+
+
+async def test_a_function_that_sends_needs_its_role_at_every_event() -> None:
+    """What its role may do counts when the event is tried, however often it was let in before."""
+    bus, recorder = make_bus(), Recorder()
+    function, sender = bus.add_function("f", recorder), bus.add_function("sender", Recorder())
+    async with bus:
+        for number, change in enumerate((None, sender.role.allow, None, sender.role.deny, None)):
+            if change is not None:
+                change("lambda:InvokeFunction", function)
+            await bus.push(function, number, source=sender)
+            await bus.wait_idle()
+        assert recorder.events == [1, 2]
+        assert [letter.payload for letter in bus.dead_letters] == [0, 3, 4]
+        assert bus.dead_letters[0].source == str(sender.role.session("sender"))
+
+
+async def test_a_permission_for_a_time_ends_with_it() -> None:
+    """A policy that looks at the clock is asked at every event."""
+    bus, recorder = make_bus(), Recorder()
+    function, sender = bus.add_function("f", recorder), bus.add_function("sender", Recorder())
+    until = {"DateLessThan": {"aws:CurrentTime": "2026-01-01T01:00:00Z"}}
+    sender.role.allow("lambda:InvokeFunction", function, condition=until)
+    async with bus:
+        for number in range(4):
+            await bus.push(function, number, source=sender)
+            await virtual(bus).advance(1500)
+        assert recorder.events == [0, 1, 2]
+        assert [letter.payload for letter in bus.dead_letters] == [3]
 
 
 async def test_without_iam_everybody_may_invoke() -> None:

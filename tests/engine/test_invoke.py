@@ -20,7 +20,7 @@ from eventbus.errors import (
     TooManyRequests,
 )
 from eventbus.testing import Recorder
-from tests.engine.support import ARN, S3, make_bus, virtual
+from tests.engine.support import ARN, S3, UNDECLARED, make_bus, virtual
 
 pytestmark = pytest.mark.anyio
 
@@ -124,8 +124,8 @@ async def test_a_request_has_at_most_six_mebibytes(length: int, fits: bool) -> N
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (("nobody", 1), ResourceNotFound, f"Function not found: {ARN}nobody; declare it with @bus.function first"),
-        ((f"{ARN}g", 1), ResourceNotFound, f"Function not found: {ARN}g; declare it with @bus.function first"),
+        (("nobody", 1), ResourceNotFound, f"Function not found: {ARN}nobody{UNDECLARED}"),
+        ((f"{ARN}g", 1), ResourceNotFound, f"Function not found: {ARN}g{UNDECLARED}"),
         (("f", {1}), NotJSON, "Object of type set is not JSON serializable"),
         ((7, 1), ConfigurationError, "7 is neither a function, a topic or a queue, nor an ARN of one"),
     ],

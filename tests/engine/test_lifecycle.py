@@ -15,7 +15,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from eventbus import EventBus, Reason, SystemClock
-from eventbus.errors import BusAlreadyEntered, BusClosed, BusNotRunning, ConfigurationError
+from eventbus.errors import AccessDenied, BusAlreadyEntered, BusClosed, BusNotRunning, ConfigurationError
 from eventbus.testing import Recorder
 from tests.engine.support import S3, make_bus, virtual
 
@@ -229,6 +229,22 @@ async def test_a_cancellation_from_outside_passes_through_at_once(clock: str) ->
     assert [letter.reason for letter in bus.dead_letters] == ["BusClosed"] * 2
     s = bus.statistics()
     assert (s.accepted, s.dead_lettered, s.running) == (2, 2, 0)
+
+
+async def test_what_a_cancellation_frees_begins_nothing_new() -> None:
+    """A function that waited for the cancelled one's environment doesn't start as the bus goes down."""
+    bus, gate, waiting = make_bus(clock=SystemClock(), concurrency=1), Gate(), Recorder()
+    bus.add_function("first", gate, timeout=900).allow(S3)
+    bus.add_function("second", waiting).allow(S3)
+    with anyio.fail_after(10), anyio.CancelScope() as scope:
+        async with bus:
+            await bus.push("first", 1, source=S3)
+            await gate.entered.wait()
+            await bus.push("second", 2, source=S3)
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert waiting.events == []
+    assert [letter.reason for letter in bus.dead_letters] == ["BusClosed"] * 2
 
 
 async def test_a_cancellation_during_the_grace_ends_it() -> None:
@@ -561,6 +577,52 @@ async def test_a_thread_is_kept_from_one_event_to_the_next() -> None:
             await bus.push(f, number, source=S3)
             await bus.wait_idle()
     assert names == {"eventbus f 1"}
+
+
+async def test_a_thread_calls_the_bus_through_from_thread() -> None:
+    """What it pushes is caused by its event and done as its role; without it the call is refused, not corrupted."""
+    bus, recorder = make_bus(), Recorder(result="inner")
+    inner = bus.add_function("inner", recorder)
+    errors: list[str] = []
+
+    @bus.function
+    def outer(event: Any, context: Any) -> Any:
+        bus.from_thread(bus.push, inner, "pushed", source=S3)
+        try:
+            bus.from_thread(bus.invoke, inner, "refused")
+        except AccessDenied:
+            errors.append("denied")
+        outer.role.allow("lambda:InvokeFunction", inner)
+        return bus.from_thread(bus.invoke, inner, "called").payload
+
+    inner.allow(S3)
+    outer.allow(S3)
+    async with bus:
+        await bus.push(outer, 1, source=S3)
+        await bus.wait_idle()
+        with pytest.raises(ConfigurationError, match="on the event loop await the call itself"):
+            bus.from_thread(bus.wait_idle)
+        tree = bus.trace.tree()
+    assert sorted(recorder.events) == ["called", "pushed"]
+    assert errors == ["denied"]
+    assert [child["what"] for child in tree[0]["children"]] == ["inner", "inner"]
+    with pytest.raises(BusClosed):
+        bus.from_thread(bus.wait_idle)
+
+
+async def test_a_push_from_a_foreign_thread_is_refused() -> None:
+    """With the call that mends it; nothing was accepted."""
+    bus = make_bus()
+    bus.add_function("f", Recorder()).allow(S3)
+
+    def push() -> None:
+        coroutine = bus.push("f", 1, source=S3)
+        coroutine.send(None)
+
+    async with bus:
+        with pytest.raises(ConfigurationError, match="push was called from another thread than the bus's"):
+            await anyio.to_thread.run_sync(push)
+        assert bus.statistics().accepted == 0
 
 
 def test_a_hung_thread_does_not_keep_the_process_alive(anyio_backend: str) -> None:

@@ -41,7 +41,7 @@ def test_buckets_are_found_by_name(s3: S3, photos: Bucket) -> None:
 
 
 def test_a_bus_has_one_s3(bus: EventBus, s3: S3) -> None:
-    with pytest.raises(ConfigurationError, match="has an S3 already"):
+    with pytest.raises(ConfigurationError, match="has its S3 already"):
         S3(bus)
 
 

@@ -18,10 +18,10 @@ def test_what_was_seen_within_five_minutes_is_known_and_nothing_else(steps: list
     for number, (key, seconds) in enumerate(steps):
         now += seconds
         at, value = first.get(key, (-WINDOW, -1))
-        known = memory.find(key, now)
+        known = memory.find((None, key), now)
         assert known == (value if now - at < WINDOW else None)
         if known is None:
-            memory.remember(key, number, now)
+            memory.remember((None, key), number, now)
             first[key] = (now, number)
         assert len(memory) <= len(first)
 
@@ -29,7 +29,7 @@ def test_what_was_seen_within_five_minutes_is_known_and_nothing_else(steps: list
 def test_the_memory_does_not_grow() -> None:
     memory: Deduplication[None] = Deduplication()
     for second in range(1000):
-        memory.remember(second, None, float(second))
+        memory.remember((None, str(second)), None, float(second))
     assert len(memory) == WINDOW
 
 
