@@ -135,6 +135,7 @@ class EventBus:
     - `seed`: makes every identifier, and so every run under a virtual clock, repeat.
     - `queue_limit`: events that may be queued before publishers wait for room. Those that wait for a retry do not
       count, nor, under a virtual clock, those of throttled functions: time would stand still for them.
+    - `queue_bytes`: the same for the bytes of large payloads, 64 MiB by default.
     - `grace`: seconds that running handlers get to finish when the bus is left.
     - `history`: how many attempts the logs keep, and how many nodes the trace keeps.
 
@@ -155,10 +156,11 @@ class EventBus:
         enforce_iam: bool = True,
         seed: int | None = None,
         queue_limit: int = 1000,
+        queue_bytes: int = 64 * 2**20,
         grace: float = 10.0,
         history: int = 10_000,
     ) -> None:
-        _check(account_id, region, queue_limit, grace, history)
+        _check(account_id, region, grace, queue_limit=queue_limit, queue_bytes=queue_bytes, history=history)
         if clock is not None and not hasattr(clock, "call_at"):
             raise ConfigurationError(f"clock={clock!r}: a SystemClock() or a VirtualClock() is needed")
         if faults is not None and not isinstance(faults, Faults):
@@ -168,6 +170,7 @@ class EventBus:
         self.clock: Clock = SystemClock() if clock is None else clock
         self.grace = grace
         self.queue_limit = queue_limit
+        self.queue_bytes = queue_bytes
         self.ids = Ids(seed)
         self.account = Account(concurrency)
         self.authority = Authority(account_id, region, self.clock.now, is_enforcing=enforce_iam)
@@ -188,6 +191,8 @@ class EventBus:
         self.direct = 0
         self.backlog = 0
         """Events in the queues of all functions."""
+        self.backlog_bytes = 0
+        """What the large payloads among them add up to."""
         self.resting = 0
         """Outstanding work that only time, or a freed environment, can move."""
         self.faults = None if faults is None else FaultPlan(faults, seed)
@@ -407,7 +412,7 @@ class EventBus:
         if self._state != "running" or threading.get_ident() != self._thread:
             self.accepting("push")
         self._budget -= 1
-        if self._budget <= 0 or self.backlog >= self.queue_limit:
+        if self._budget <= 0 or self.backlog >= self.queue_limit or self.backlog_bytes >= self.queue_bytes:
             await self._wait_for_room("push")
         function = target if target.__class__ is Function and target.lane.bus is self else self._function(target)
         body, copy = encode_and_copy(payload)
@@ -593,16 +598,20 @@ class EventBus:
     def room(self) -> Awaitable[None]:
         """Wait while the queue is full, and give the event loop its turns: the first thing that a publisher does."""
         self._budget -= 1
-        if self._budget <= 0 or self.backlog >= self.queue_limit:
+        if self._budget <= 0 or self.backlog >= self.queue_limit or self.backlog_bytes >= self.queue_bytes:
             return self._wait_for_room("publishing")
         return _DONE
+
+    @property
+    def _is_full(self) -> bool:
+        return self.backlog >= self.queue_limit or self.backlog_bytes >= self.queue_bytes
 
     async def _wait_for_room(self, call: str) -> None:
         self._budget = BUDGET
         await checkpoint()
         if current_environment.get() is not None:
             return  # a handler that waited for the queue that it empties would wait forever
-        while self.backlog >= self.queue_limit and self._state == "running":
+        while self._is_full and self._state == "running":
             if self._space is None:
                 self._space = anyio.Event()
             await self._space.wait()
@@ -623,14 +632,18 @@ class EventBus:
     async def turn(self) -> None:
         """Give the event loop a turn, and wait while the queues are full: for whoever feeds them from the store."""
         await checkpoint()
-        while self.backlog >= self.queue_limit and self._state == "running":
+        while self._is_full and self._state == "running":
             if self._space is None:
                 self._space = anyio.Event()
             await self._space.wait()
 
     def make_room(self) -> None:
         """Let waiting publishers go on, if the queue is short enough again."""
-        if self._space is not None and self.backlog <= self.queue_limit // 2:
+        if (
+            self._space is not None
+            and self.backlog <= self.queue_limit // 2
+            and self.backlog_bytes <= self.queue_bytes // 2
+        ):
             self._space.set()
             self._space = None
 
@@ -862,12 +875,12 @@ class _Done:
 _DONE = _Done()
 
 
-def _check(account_id: object, region: object, queue_limit: object, grace: object, history: object) -> None:
+def _check(account_id: object, region: object, grace: object, **whole: object) -> None:
     if not (isinstance(account_id, str) and len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
         raise ConfigurationError(f"account_id={account_id!r}: an AWS account id is twelve digits, as text")
     if not (isinstance(region, str) and region and region.isascii() and region.replace("-", "").isalnum()):
         raise ConfigurationError(f"region={region!r}: an AWS region reads like us-east-1")
-    for name, value in (("queue_limit", queue_limit), ("history", history)):
+    for name, value in whole.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigurationError(f"{name}={value!r}: a whole number from 1 is needed")
     if not isinstance(grace, int | float) or isinstance(grace, bool) or not grace >= 0:

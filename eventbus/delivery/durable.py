@@ -140,6 +140,8 @@ class DurableEvents:
     async def restore(self) -> None:
         """Take up every event of earlier processes, oldest first, a chunk at a time; what can run begins at once."""
         bus = self._bus
+        if bus.is_stopping:
+            return  # left before the first turn: the store is closed
         rows = self._events.scan(chunk=CHUNK)
         for read, (number, row) in enumerate(rows, 1):
             if number > self._first:
@@ -147,6 +149,8 @@ class DurableEvents:
             self._take_up(number, row)
             if read % CHUNK == 0:
                 await bus.turn()
+                if bus.is_stopping:
+                    return
         for name, numbers in self.undeclared.items():
             bus.log.warning(
                 "events_wait_for_undeclared_function", function=name, count=len(numbers), mend="declare the function"

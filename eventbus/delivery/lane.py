@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from eventbus.execution.concurrency import Pool
     from eventbus.functions.function import Function
 
+HEAVY = 4096
+"""Bytes from which on the payload of a queued event counts, beside the event itself."""
 REFILL = 128
 """Events that are read from the store at a time."""
 
@@ -147,6 +149,8 @@ class Lane:
     def put(self, event: Event) -> None:
         """Queue an event, and see that somebody looks at it."""
         self.queue.append(event)
+        if event.body.__class__ is bytes and len(event.body) > HEAVY:  # type: ignore[arg-type]
+            self.bus.backlog_bytes += len(event.body)  # type: ignore[arg-type]
         if self.is_held:
             self.bus.resting += 1
             if self._keeps_publishers_waiting:
@@ -162,6 +166,7 @@ class Lane:
             self.release()
         direct = sum(1 for _ in takewhile(lambda queued: queued.reply is not None, self.queue))
         self.queue.insert(direct, event)
+        self.bus.backlog_bytes += weight(event)
         self.bus.backlog += 1
         self._engage()
 
@@ -182,6 +187,11 @@ class Lane:
                 self.bus.trace.append(event)
                 self.queue.append(event)
                 self.bus.backlog += 1
+                self.bus.backlog_bytes += weight(event)
+
+    def lighten(self, event: Event) -> None:
+        """An event was taken from the queue: its bytes no longer count."""
+        self.bus.backlog_bytes -= weight(event)
 
     def attend(self) -> None:
         """Give the queue one more environment: an idle one, else a new one, else back off."""
@@ -268,6 +278,7 @@ class Lane:
             self.queue.extend(waiting)
             self.bus.backlog -= len(given_up)
             for event, reason in given_up:
+                self.bus.backlog_bytes -= weight(event)
                 self.discard(event, reason)
 
     def _try_again(self) -> None:
@@ -435,6 +446,7 @@ class Lane:
             self.release()
         self.bus.backlog -= len(self.queue)
         self.bus.resting -= len(self.waiting)
+        self.bus.backlog_bytes -= sum(weight(event) for event in self.queue)
         left = [*self.queue, *sorted(self.waiting, key=lambda event: event.number)]
         self.queue.clear()
         self.waiting.clear()
@@ -462,6 +474,12 @@ class Lane:
         else:
             self._end(event, State.DEAD_LETTERED)
             event.reply.refuse(BusClosed("invoke"))
+
+
+def weight(event: Event) -> int:
+    """The bytes that a queued event counts with."""
+    size = len(event.body) if isinstance(event.body, bytes) else 0
+    return size if size > HEAVY else 0
 
 
 def _last_failure(event: Event) -> Failed | None:

@@ -196,6 +196,8 @@ class Environment:
                     lane.release()
                 event = queue.popleft()
                 bus.backlog -= 1
+                if bus.backlog_bytes:
+                    lane.lighten(event)
                 started = loop_time()
                 started_at = now() if offset is None else started + offset
                 age = started_at - event.at

@@ -117,6 +117,15 @@ class Function:
         taken = {statement["Sid"] for statement in (self.policy or {}).get("Statement", ())}
         return stem if stem not in taken else next(s for n in range(2, 10_000) if (s := f"{stem}-{n}") not in taken)
 
+    def explain(self, source: Any) -> str:
+        """Whether a source may invoke the function, and for every statement that counts why it matches or doesn't.
+
+        `source` is a bucket, a topic, another function or a principal's name, as for `allow`.
+        """
+        sender = self._bus.source_of(source)
+        request = self._bus.authority.send_request(sender, self)
+        return self._bus.authority.may_send(sender, self).explain(request)
+
     # -- where its events end ---------------------------------------------------------------------------------------
 
     def on_success(self, target: Any, *, grant: bool = False) -> None:

@@ -474,10 +474,10 @@ async def test_a_publisher_that_waits_when_the_bus_closes_is_refused() -> None:
 
 async def test_a_handler_is_never_made_to_wait_for_room() -> None:
     """It would wait for the queue that it empties."""
-    bus, recorder = make_bus(queue_limit=2, concurrency=1), Recorder()
+    bus, recorder = make_bus(queue_limit=2, concurrency=1, clock=SystemClock()), Recorder()
     bus.add_function("f", recorder).allow(S3)
 
-    @bus.function
+    @bus.function(timeout=900)
     async def fan(event: int, context: Any) -> None:
         for number in range(event):
             await bus.push("f", number, source=S3)

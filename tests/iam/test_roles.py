@@ -219,7 +219,7 @@ REFUSED: list[tuple[Callable[[Role], None], type[EventBusError], str]] = [
     (
         lambda role: role.attach("Everything"),
         ResourceNotFound,
-        "Policy Everything does not exist or is not attachable.; known are AdministratorAccess, AWSXRayDaemon",
+        "Policy Everything does not exist or is not attachable; known are AdministratorAccess, AWSXRayDaemon",
     ),
     (
         lambda role: setattr(role, "trust_policy", {"Statement": {"Effect": "Allow"}}),
