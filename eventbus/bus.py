@@ -65,6 +65,8 @@ from eventbus.timestamps import iso_time
 
 MAX_ASYNC_PAYLOAD = 1_048_576
 """Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
+CHAIN = 64
+"""Invocations of one chain that the trace shows as one tree."""
 MAX_SYNC_PAYLOAD = 6_291_456
 """Bytes of a direct call (Lambda quotas)."""
 LOG_TAIL = 4096
@@ -133,9 +135,9 @@ class EventBus:
     - `concurrency`: how many environments may be busy at once, 1 to 999,999 (AWS's default is 1,000).
     - `enforce_iam`: False lets everybody do everything.
     - `seed`: makes every identifier, and so every run under a virtual clock, repeat.
-    - `queue_limit`: events that may be queued before publishers wait for room. Those that wait for a retry do not
-      count, nor, under a virtual clock, those of throttled functions: time would stand still for them.
-    - `queue_bytes`: the same for the bytes of large payloads, 64 MiB by default.
+    - `queue_limit`: events that may be queued for a function before whoever publishes to it waits. Those that wait for
+      a retry do not count, nor, under a virtual clock, those of a throttled function: time would stand still for them.
+    - `queue_bytes`: what the large payloads in all queues may add up to before publishers wait; 64 MiB by default.
     - `grace`: seconds that running handlers get to finish when the bus is left.
     - `history`: how many attempts the logs keep, and how many nodes the trace keeps.
 
@@ -191,6 +193,8 @@ class EventBus:
         self.direct = 0
         self.backlog = 0
         """Events in the queues of all functions."""
+        self.full: set[Lane] = set()
+        """Functions whose queue is full: whoever publishes to them waits, nobody else."""
         self.backlog_bytes = 0
         """What the large payloads among them add up to."""
         self.resting = 0
@@ -412,9 +416,9 @@ class EventBus:
         if self._state != "running" or threading.get_ident() != self._thread:
             self.accepting("push")
         self._budget -= 1
-        if self._budget <= 0 or self.backlog >= self.queue_limit or self.backlog_bytes >= self.queue_bytes:
-            await self._wait_for_room("push")
         function = target if target.__class__ is Function and target.lane.bus is self else self._function(target)
+        if self._budget <= 0 or self.full or self.backlog_bytes >= self.queue_bytes:
+            await self._wait_for_room("push", lambda: (function,))
         body, copy = encode_and_copy(payload)
         sender = source if source.__class__ is Source else self.source_of(source)
         event = self.enqueue(function, body, sender, None, copy)
@@ -442,6 +446,8 @@ class EventBus:
         lane = function.lane
         self._numbers = number = self._numbers + 1
         hops = 1 if cause is None else cause.hops + 1
+        if hops >= CHAIN and hops % CHAIN == 0:
+            cause = None  # a loop that is allowed: the trace begins anew, else it would keep all of it alive
         if self.backlog >= self.queue_limit:
             body, copy = compact(body) if body.__class__ is bytes else body, None
         event = Event(self.clock.now(), cause, hops, number, lane, source, body, copy)
@@ -595,27 +601,37 @@ class EventBus:
             self._at_rest.set()
             self._at_rest = None
 
-    def room(self) -> Awaitable[None]:
-        """Wait while the queue is full, and give the event loop its turns: the first thing that a publisher does."""
+    def room(self, targets: Callable[[], Iterable[object]] | None = None) -> Awaitable[None]:
+        """Wait while a queue is full, and give the event loop its turns: the first thing that a publisher does.
+
+        `targets()` are those that it may publish to; without it, it waits for every full queue. A handler never waits:
+        it might wait for the queue that it empties.
+        """
         self._budget -= 1
-        if self._budget <= 0 or self.backlog >= self.queue_limit or self.backlog_bytes >= self.queue_bytes:
-            return self._wait_for_room("publishing")
+        if self._budget <= 0 or self.full or self.backlog_bytes >= self.queue_bytes:
+            return self._wait_for_room("publishing", targets)
         return _DONE
 
-    @property
-    def _is_full(self) -> bool:
-        return self.backlog >= self.queue_limit or self.backlog_bytes >= self.queue_bytes
-
-    async def _wait_for_room(self, call: str) -> None:
+    async def _wait_for_room(self, call: str, targets: Callable[[], Iterable[object]] | None) -> None:
         self._budget = BUDGET
         await checkpoint()
         if current_environment.get() is not None:
-            return  # a handler that waited for the queue that it empties would wait forever
-        while self._is_full and self._state == "running":
-            if self._space is None:
-                self._space = anyio.Event()
-            await self._space.wait()
+            return
+        while self._state == "running" and self._has_no_room(targets):
+            await self._wait_for_space()
         self.accepting(call)
+
+    def _has_no_room(self, targets: Callable[[], Iterable[object]] | None) -> bool:
+        if self.backlog_bytes >= self.queue_bytes:
+            return True
+        if not self.full or targets is None:
+            return bool(self.full)
+        return any(isinstance(target, Function) and target.lane in self.full for target in targets())
+
+    async def _wait_for_space(self) -> None:
+        if self._space is None:
+            self._space = anyio.Event()
+        await self._space.wait()
 
     def synced(self) -> Awaitable[None]:
         """Wait until everything done so far is safe in the store: the last thing that a publisher does.
@@ -629,23 +645,29 @@ class EventBus:
         """Within the block, what is changed in the store follows from what has happened and is not taken back."""
         return nullcontext() if self.durable is None else self.durable.facts()
 
-    async def turn(self) -> None:
-        """Give the event loop a turn, and wait while the queues are full: for whoever feeds them from the store."""
+    async def turn(self) -> bool:
+        """Give the event loop a turn, and wait while queues are full: for whoever feeds them from the store.
+
+        Returns whether the bus still runs.
+        """
         await checkpoint()
-        while self._is_full and self._state == "running":
-            if self._space is None:
-                self._space = anyio.Event()
-            await self._space.wait()
+        while self._state == "running" and self._has_no_room(None):
+            await self._wait_for_space()
+        return self._state == "running"
 
     def make_room(self) -> None:
-        """Let waiting publishers go on, if the queue is short enough again."""
-        if (
-            self._space is not None
-            and self.backlog <= self.queue_limit // 2
-            and self.backlog_bytes <= self.queue_bytes // 2
-        ):
+        """Let waiting publishers go on, if the queues are short enough again."""
+        if self._space is None and not self.full:
+            return
+        self.full = {lane for lane in self.full if len(lane.queue) > self.queue_limit // 2}
+        if self._space is not None and self.backlog_bytes <= self.queue_bytes // 2:
             self._space.set()
             self._space = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the bus accepts and runs events."""
+        return self._state == "running"
 
     # -- for sources ------------------------------------------------------------------------------------------------
 

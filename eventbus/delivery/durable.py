@@ -140,17 +140,15 @@ class DurableEvents:
     async def restore(self) -> None:
         """Take up every event of earlier processes, oldest first, a chunk at a time; what can run begins at once."""
         bus = self._bus
-        if bus.is_stopping:
+        if not bus.is_running:
             return  # left before the first turn: the store is closed
         rows = self._events.scan(chunk=CHUNK)
         for read, (number, row) in enumerate(rows, 1):
             if number > self._first:
                 break  # accepted by this very bus
             self._take_up(number, row)
-            if read % CHUNK == 0:
-                await bus.turn()
-                if bus.is_stopping:
-                    return
+            if read % CHUNK == 0 and not await bus.turn():
+                return
         for name, numbers in self.undeclared.items():
             bus.log.warning(
                 "events_wait_for_undeclared_function", function=name, count=len(numbers), mend="declare the function"

@@ -149,14 +149,18 @@ class Lane:
     def put(self, event: Event) -> None:
         """Queue an event, and see that somebody looks at it."""
         self.queue.append(event)
-        if event.body.__class__ is bytes and len(event.body) > HEAVY:  # type: ignore[arg-type]
-            self.bus.backlog_bytes += len(event.body)  # type: ignore[arg-type]
+        if event.body.__class__ is bytes and len(event.body) > HEAVY:
+            self.bus.backlog_bytes += len(event.body)
         if self.is_held:
             self.bus.resting += 1
             if self._keeps_publishers_waiting:
                 self.bus.backlog += 1
+                if len(self.queue) >= self.bus.queue_limit:
+                    self.bus.full.add(self)
             return
         self.bus.backlog += 1
+        if len(self.queue) >= self.bus.queue_limit:
+            self.bus.full.add(self)
         if self.active == self.inside:
             self.attend()
 
@@ -260,6 +264,7 @@ class Lane:
             self.bus.resting += len(self.queue)
             if not self._keeps_publishers_waiting:
                 self.bus.backlog -= len(self.queue)
+                self.bus.full.discard(self)
             self.pool.waiting.append(self)
             self._backoff = self.bus.clock.call_at(now + backoff(self.throttles), self._try_again)
         self.bus.make_room()

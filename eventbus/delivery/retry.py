@@ -96,6 +96,8 @@ def decide(
                 return Discard(Reason.ZERO_RESERVED_CONCURRENCY)
             delay = backoff(throttles)
         case Failed():
+            if settings.is_switched_off:
+                return Discard(Reason.ZERO_RESERVED_CONCURRENCY)
             if attempts > settings.retries:
                 return Discard(Reason.RETRIES_EXHAUSTED)
             delay = ERROR_DELAYS[min(attempts, len(ERROR_DELAYS)) - 1]

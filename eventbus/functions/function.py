@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class Function:
         self.arn = f"arn:{bus.partition}:lambda:{bus.region}:{bus.account_id}:function:{name}"
         self.label = f'bus.functions["{name}"]'
         self.access = FunctionPolicy(self.arn, bus.ids.uuid)
-        self.role = Role.basic(f"{name[:59]}-role", bus.account_id)
+        self.role = Role.basic(_role_name(name), bus.account_id)
         self.source = Source(str(self.role.session(name)), None, None, self.label, self.role, name)
         self.lane = Lane(self, bus)
         self.__name__ = name
@@ -207,6 +208,11 @@ class Function:
                     f"Could not parse request body into json: Could not parse payload into json: {error}"
                 ) from None
         return self._bus.enqueue(self, body, source, message.cause)
+
+
+def _role_name(function: str) -> str:
+    """A role's name has 64 characters at most, as a function's has; what is cut off stays in a checksum."""
+    return f"{function}-role" if len(function) <= 59 else f"{function[:50]}-{zlib.crc32(function.encode()):08x}-role"
 
 
 def _settings() -> str:
