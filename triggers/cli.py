@@ -1,4 +1,4 @@
-"""The `eventbus` command: `demo` shows a flow at work, `run` runs the bus of a script of yours."""
+"""The `eventbus` command: `demo` shows a flow at work, `run` runs the bus of a script, `doctor` checks a store."""
 
 from __future__ import annotations
 
@@ -50,6 +50,24 @@ RUN = """
 """
 
 
+DOCTOR = """
+    Checks the file of a bus with store=FILE, and the files beside it, without changing
+    them and without your code: whether SQLite can read every page, whether every row
+    matches its checksum and is what a bus writes, whether the write-ahead log is whole,
+    and whether the files of large objects are there. A file that a bus has open is
+    checked as far as that can be done beside it.
+
+    --export writes every row that can be read as a line of JSON: space, key, head (a
+    line of JSON about the thing), body (its content: text, or body_base64), and
+    "damaged": true where the checksum is wrong.
+
+    exit status:
+      0     nothing found
+      1     damage found, each listed by space and row
+      2     wrong arguments; not a store, of a newer version, or not to be opened
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
@@ -91,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_demo(commands)
     _add_run(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -121,6 +140,13 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after so many seconds of real time")
     run.add_argument("--trace", action="store_true", help="print the tree of what happened before the table")
     run.set_defaults(command=_run, parser=run)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = _command(commands, "doctor", "check the file of a durable bus, and export what is in it", DOCTOR)
+    doctor.add_argument("file", metavar="FILE", type=Path, help="the file that was given as store=")
+    doctor.add_argument("--export", metavar="OUT.jsonl", type=Path, help="write every readable row to this new file")
+    doctor.set_defaults(command=_doctor, parser=doctor)
 
 
 def _command(commands: Any, name: str, what: str, text: str) -> argparse.ArgumentParser:
@@ -187,6 +213,16 @@ def _run(options: argparse.Namespace) -> int:
     if ending.failure is not None:
         return _failed(ending.failure, path, users_traceback)
     return ending.status(bus)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from eventbus.storage.errors import StoreError
+    from triggers.doctor import check
+
+    try:
+        return check(options.file, options.export)
+    except (StoreError, OSError) as problem:
+        return _complain("doctor", problem)
 
 
 def _failed(error: BaseException, path: Path, as_text: Any) -> int:

@@ -1,4 +1,4 @@
-"""Message attributes in general: what queues and topics have in common. Each refuses in its own words what it refuses."""
+"""What the message attributes of queues and topics have in common; what each refuses, it refuses in its own words."""
 
 from __future__ import annotations
 

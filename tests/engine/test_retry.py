@@ -73,8 +73,8 @@ def settings(retries: int = 2, age: float = 21_600, *, off: bool = False) -> Asy
         (BUSY, 0, 1, 0, settings(off=True), SWITCHED_OFF),
         (BUSY, 0, 50, 99_999, settings(off=True), SWITCHED_OFF),
         (BUSY, 2, 1, 60, settings(retries=0, off=True), SWITCHED_OFF),
-        # what ran and failed is a function error, even if the function was switched off meanwhile
-        (ERROR, 1, 0, 0, settings(off=True), after(60)),
+        # a function that was switched off meanwhile gets no further attempt
+        (ERROR, 1, 0, 0, settings(off=True), SWITCHED_OFF),
     ],
 )
 def test_the_decision_after_an_attempt(

@@ -14,14 +14,11 @@ from triggers.s3.event_types import PUT
 from triggers.s3.listing import Listing
 from triggers.s3.multipart import Multipart
 from triggers.s3.reading import Reading
-from triggers.s3.records import Origin
 from triggers.s3.tagging import Tagging
 from triggers.s3.wiring import Wiring
 
 if TYPE_CHECKING:
-    from eventbus.bus import EventBus
     from eventbus.telemetry.trace import Cause
-    from triggers.s3.service import S3
 
 
 class Bucket(Multipart, Reading, Listing, Tagging, Wiring):
@@ -30,11 +27,11 @@ class Bucket(Multipart, Reading, Listing, Tagging, Wiring):
     Operations on objects are asynchronous and need a running bus; those that can send an event first wait for room on
     it, and have a synchronous twin ending in `_nowait` that doesn't. Each checks that the caller may do it: inside a
     handler that is the function's role, outside the account's owner. Configuration is plain calls.
-    """
 
-    def __init__(self, service: S3, bus: EventBus, name: str, origin: Origin) -> None:
-        super().__init__(service, bus, name, origin)
-        self._uploads = {}
+    On a bus with a store, what changes something returns when that is safe, together with the events that it causes,
+    and raises StoreUnavailable when it could not be written: nothing has happened then. The twins don't wait for that,
+    and block where a body of more than 64 KiB is written to its file, or read from it.
+    """
 
     def __repr__(self) -> str:
         state = "deleted" if self._is_deleted else f"{len(self._store)} keys"
@@ -52,11 +49,16 @@ class Bucket(Multipart, Reading, Listing, Tagging, Wiring):
     # -- versioning ---------------------------------------------------------------------------------------------------
 
     def put_versioning(self, status: str) -> None:
-        """Switch versioning to "Enabled" or "Suspended"; there is no way back to never. Raises for anything else."""
+        """Switch versioning to "Enabled" or "Suspended"; there is no way back to never. Raises for anything else.
+
+        A store keeps what is set while the bus runs; what is set before the bus is entered takes precedence over that.
+        """
         self._allowed("s3:PutBucketVersioning")
         if status not in ("Enabled", "Suspended"):
             raise IllegalVersioningConfiguration
         self._versioning = status
+        if self._kept is not None:
+            self._kept.set_versioning(status)
 
     # -- policy -------------------------------------------------------------------------------------------------------
 
@@ -93,8 +95,9 @@ class Bucket(Multipart, Reading, Listing, Tagging, Wiring):
         stamp = now[:19].replace(":", ".")
         key = f"aws/lambda/async/{name}/{now[:10].replace('-', '/')}/{stamp}-{self._bus.ids.uuid()}"
         body = message.body if isinstance(message.body, bytes) else message.body.encode()
+        # however large, in its row: what follows from a fact cannot fail, as writing a file can
         version = self._new_version(key, body, etag_of(body), PLAIN)
-        self._store.add(version)
+        self._add(version)
         action = self._bus.note("put_object", self, key, message.cause)
         self._announce(PUT, version, action)
         return action

@@ -7,11 +7,13 @@ from typing import TypeAlias, Unpack
 
 import attrs
 
+from eventbus.storage.objects import ObjectFile
+from triggers.s3.bodies import Staged
 from triggers.s3.content import Settings, etag_of
 from triggers.s3.errors import MAX_OBJECT, EntityTooLarge, InvalidArgument, InvalidRequest, MethodNotAllowed
 from triggers.s3.event_types import COPY
 from triggers.s3.names import Tags, check_key
-from triggers.s3.objects import SystemHeaders, Version
+from triggers.s3.objects import Body, SystemHeaders, Version
 from triggers.s3.preconditions import Instant, check_read
 from triggers.s3.results import CopyObjectResult, last_modified
 from triggers.s3.writing import Writing
@@ -53,23 +55,25 @@ class Copying(Writing):
         a delete marker), PreconditionFailed, EntityTooLarge, or what `put_object` raises.
         """
         self._bus.accepting("copy_object")
-        await self._bus.room()
-        return self.copy_object_nowait(
-            source,
-            key,
-            source_version_id=source_version_id,
-            metadata_directive=metadata_directive,
-            content_type=content_type,
-            metadata=metadata,
-            tagging_directive=tagging_directive,
-            tags=tags,
-            acl=acl,
-            source_if_match=source_if_match,
-            source_if_none_match=source_if_none_match,
-            source_if_modified_since=source_if_modified_since,
-            source_if_unmodified_since=source_if_unmodified_since,
-            **headers,
+        conditions = (
+            source_if_match,
+            source_if_none_match,
+            source_if_modified_since,
+            source_if_unmodified_since,
         )
+        settings = (metadata_directive, content_type, metadata, tagging_directive, tags, acl, headers)
+        staged = None
+        if self._kept is not None:
+            staged = await self._stage_copy(parse_source(source, source_version_id), key)
+        try:
+            await self._bus.room()
+            result = self._copy_object(source, key, source_version_id, conditions, *settings, staged)
+        finally:
+            if staged is not None and self._kept is not None:
+                self._kept.release(staged)
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
 
     def copy_object_nowait(
         self,
@@ -89,22 +93,38 @@ class Copying(Writing):
         source_if_unmodified_since: Instant | None = None,
         **headers: Unpack[SystemHeaders],
     ) -> CopyObjectResult:
-        """The synchronous twin of `copy_object`: no back-pressure."""
+        """The synchronous twin of `copy_object`: no back-pressure, and no waiting for the store."""
+        conditions = (
+            source_if_match,
+            source_if_none_match,
+            source_if_modified_since,
+            source_if_unmodified_since,
+        )
+        settings = (metadata_directive, content_type, metadata, tagging_directive, tags, acl, headers)
+        return self._copy_object(source, key, source_version_id, conditions, *settings, None)
+
+    def _copy_object(
+        self,
+        source: CopySource,
+        key: str,
+        source_version_id: str | None,
+        conditions: tuple[str | None, str | None, Instant | None, Instant | None],
+        metadata_directive: str,
+        content_type: str | None,
+        metadata: Mapping[str, str] | None,
+        tagging_directive: str,
+        tags: Tags | None,
+        acl: str | None,
+        headers: SystemHeaders,
+        staged: Staged | None,
+    ) -> CopyObjectResult:
         self._check("copy_object", "s3:PutObject", key)
         check_key(key)
         replaces_metadata = _is_replace("x-amz-metadata-directive", metadata_directive)
         replaces_tags = _is_replace("x-amz-tagging-directive", tagging_directive)
         origin = parse_source(source, source_version_id)
         bucket, found = self._source(origin)
-        check_read(
-            found.etag,
-            found.stored_at,
-            source_if_match,
-            source_if_none_match,
-            source_if_modified_since,
-            source_if_unmodified_since,
-            "x-amz-copy-source-",
-        )
+        check_read(found.etag, found.stored_at, *conditions, "x-amz-copy-source-")
         is_change = (
             replaces_metadata
             or origin.version_id is not None
@@ -125,13 +145,16 @@ class Copying(Writing):
         if not replaces_metadata:
             settings.content_type, settings.metadata = found.content_type, found.metadata
             settings.headers = _kept(found, headers)
-        return self._copy(key, found, settings, origin, bucket)
+        return self._copy(key, found, settings, origin, staged)
 
     def _copy(
-        self, key: str, found: Version, settings: Settings, origin: SourceName, bucket: Copying
+        self, key: str, found: Version, settings: Settings, origin: SourceName, staged: Staged | None
     ) -> CopyObjectResult:
-        version = self._new_version(key, found.body, etag_of(found.body), settings)
-        self._store.add(version)
+        body, etag = self._copied(found, staged)
+        version = self._new_version(key, body, etag, settings)
+        self._add(version)
+        if staged is not None and staged.file is body:
+            staged.is_taken = True
         self._announce(COPY, version, self._bus.note("copy_object", self, key))
         return CopyObjectResult(
             version.etag,
@@ -139,6 +162,26 @@ class Copying(Writing):
             self._shown(version.version_id),
             self._service[origin.bucket]._shown(found.version_id),
         )
+
+    async def _stage_copy(self, origin: SourceName, key: str) -> Staged | None:
+        """Copy a body that lies in a file ahead, after all that could be refused without looking at the settings."""
+        self._check("copy_object", "s3:PutObject", key)
+        check_key(key)
+        found = self._source(origin)[1]
+        if found.body.__class__ is not ObjectFile or self._kept is None or self._kept.bodies is None:
+            return None
+        return await self._kept.bodies.stage([found.body], found)
+
+    def _copied(self, found: Version, staged: Staged | None) -> tuple[Body, str]:
+        """Content and entity tag of the copy; another version than was staged, if it has come since, is copied now."""
+        if staged is not None and staged.of is found:
+            return staged.file, staged.etag
+        if not isinstance(found.body, ObjectFile):
+            return found.body if self._kept is None else self._kept.placed(found.body), etag_of(found.body)
+        assert self._kept is not None
+        assert self._kept.bodies is not None
+        now = self._kept.bodies.stage_now([found.body])
+        return now.file, now.etag
 
     def _source(self, origin: SourceName) -> tuple[Copying, Version]:
         """The bucket and the version that are to be copied, after the caller's permission to read it."""

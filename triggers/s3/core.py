@@ -12,12 +12,15 @@ from eventbus.iam.access import AccessPolicy
 from triggers.s3.configuration import Configuration
 from triggers.s3.errors import InvalidArgument, MethodNotAllowed, NoSuchBucket, NoSuchKey, NoSuchVersion
 from triggers.s3.event_types import EventType
+from triggers.s3.keeping import KeptBucket
 from triggers.s3.objects import EMPTY_ETAG, NULL, ObjectStore, Version
 from triggers.s3.records import SUBJECT, Notification, Origin
+from triggers.s3.uploads import Upload
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.telemetry.trace import Action
+    from triggers.s3.keeping import Keeping
     from triggers.s3.notifications import Rule
     from triggers.s3.service import S3
 
@@ -52,6 +55,9 @@ class BucketCore:
         self._object_arn = self.arn + "/"
         self._next_number = service.next_number
         self._store = ObjectStore()
+        self._uploads: dict[str, Upload] = {}
+        self._kept: KeptBucket | None = None
+        """What the bus's store has of the bucket; None without a store, and before the bus is entered."""
         self._versioning: str | None = None
         self._configuration = Configuration()
         self._match = self._configuration.index.match
@@ -61,6 +67,25 @@ class BucketCore:
     def versioning(self) -> str | None:
         """None (never switched on), "Enabled" or "Suspended"."""
         return self._versioning
+
+    # -- the store ----------------------------------------------------------------------------------------------------
+
+    def keep(self, keeping: Keeping) -> None:
+        """Called by the service: take up what the store has of this bucket, and keep there what comes."""
+        self._kept = KeptBucket(keeping, self.name, self._store, self._uploads)
+        self._next_number = keeping.numbers.draw
+        self._kept.load()
+        if self._versioning is None:
+            self._versioning = self._kept.versioning
+        elif self._versioning != self._kept.versioning:
+            self._kept.set_versioning(self._versioning)
+
+    def _add(self, version: Version) -> None:
+        """Make this the current version of its key."""
+        if self._kept is None:
+            self._store.add(version)
+        else:
+            self._kept.add(version)
 
     # -- who asks, and for what ---------------------------------------------------------------------------------------
 

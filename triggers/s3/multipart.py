@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Final, TypeAlias, Unpack
 
-import attrs
-
-from triggers.s3.content import Bytes, Content, Settings, check_md5, etag_of, in_memory, read
+from eventbus.storage.objects import ObjectFile
+from triggers.s3.bodies import Staged
+from triggers.s3.content import Bytes, Content, check_md5, etag_of, in_memory, read
 from triggers.s3.copying import Copying, CopySource, parse_source
 from triggers.s3.errors import (
     MIN_PART,
@@ -23,7 +23,7 @@ from triggers.s3.errors import (
 from triggers.s3.event_types import COMPLETE_MULTIPART_UPLOAD
 from triggers.s3.listing import page_size
 from triggers.s3.names import Tags, check_key
-from triggers.s3.objects import SystemHeaders, group_of
+from triggers.s3.objects import Body, SystemHeaders, group_of
 from triggers.s3.preconditions import bare
 from triggers.s3.results import (
     ListedUpload,
@@ -33,6 +33,7 @@ from triggers.s3.results import (
     UploadedPart,
     last_modified,
 )
+from triggers.s3.uploads import Part, Upload
 
 MAX_PARTS: Final = 10_000
 """S3 user guide, "Amazon S3 multipart upload limits"."""
@@ -42,28 +43,8 @@ PartName: TypeAlias = UploadedPart | tuple[int, str] | Mapping[str, Any]
 """What `upload_part` answered, `(part_number, etag)`, or boto3's `{"PartNumber": ..., "ETag": ...}`."""
 
 
-@attrs.define(eq=False)
-class _Part:
-    body: bytes
-    etag: str
-    stored_at: float
-
-
-@attrs.define(eq=False)
-class Upload:
-    """An upload that has begun and neither completed nor been aborted."""
-
-    key: str
-    upload_id: str
-    begun_at: float
-    settings: Settings
-    parts: dict[int, _Part] = attrs.field(factory=dict)
-
-
 class Multipart(Copying):
     """The operations of multipart uploads."""
-
-    _uploads: dict[str, Upload]
 
     async def create_multipart_upload(
         self,
@@ -80,7 +61,12 @@ class Multipart(Copying):
         check_key(key)
         settings = self._settings(key, content_type, metadata, tags, acl, headers)
         upload_id = self._bus.ids.text(64, _ALPHABET)
-        self._uploads[upload_id] = Upload(key, upload_id, self._bus.clock.now(), settings)
+        upload = Upload(key, upload_id, self._bus.clock.now(), settings)
+        if self._kept is None:
+            self._uploads[upload_id] = upload
+        else:
+            self._kept.begin(upload)
+            await self._bus.synced()
         return upload_id
 
     async def upload_part(
@@ -93,17 +79,31 @@ class Multipart(Copying):
         """
         self._bus.accepting("upload_part")
         data = await read(body)
-        return self.upload_part_nowait(key, upload_id, part_number, data, content_md5=content_md5)
+        if self._kept is None:
+            return self._upload_part(key, upload_id, part_number, data, content_md5)
+        staged = await self._kept.stage(data)
+        try:
+            answer = self._upload_part(key, upload_id, part_number, data if staged is None else staged, content_md5)
+        finally:
+            if staged is not None:
+                self._kept.release(staged)
+        await self._bus.synced()
+        return answer
 
     def upload_part_nowait(
         self, key: str, upload_id: str, part_number: int, body: Bytes, *, content_md5: str | None = None
     ) -> UploadedPart:
         """The synchronous twin of `upload_part`; the body is in memory."""
+        return self._upload_part(key, upload_id, part_number, body, content_md5)
+
+    def _upload_part(
+        self, key: str, upload_id: str, part_number: int, body: Bytes | Staged, content_md5: str | None
+    ) -> UploadedPart:
         self._check("upload_part", "s3:PutObject", key)
-        data = in_memory(body)
+        data = body if isinstance(body, Staged) else in_memory(body)
         upload = self._upload(key, upload_id)
         if content_md5 is not None:
-            check_md5(content_md5, etag_of(data))
+            check_md5(content_md5, data.etag if isinstance(data, Staged) else etag_of(data))
         return self._add_part(upload, part_number, data)
 
     async def upload_part_copy(
@@ -124,16 +124,38 @@ class Multipart(Copying):
         self._check("upload_part_copy", "s3:PutObject", key)
         upload = self._upload(key, upload_id)
         _, found = self._source(parse_source(source, source_version_id))
-        data = found.body if source_range is None else _cut(found.body, source_range)
-        return self._add_part(upload, part_number, data)
+        start, end = (0, len(found.body)) if source_range is None else _span(len(found.body), source_range)
+        if not isinstance(found.body, ObjectFile):
+            data = found.body[start:end]
+        else:
+            assert self._kept is not None
+            assert self._kept.bodies is not None
+            data = await self._kept.bodies.read(found.body, start, end)
+        if self._kept is None:
+            return self._add_part(upload, part_number, data)
+        staged = await self._kept.stage(data)
+        try:
+            answer = self._add_part(self._upload(key, upload_id), part_number, data if staged is None else staged)
+        finally:
+            if staged is not None:
+                self._kept.release(staged)
+        await self._bus.synced()
+        return answer
 
-    def _add_part(self, upload: Upload, part_number: object, data: bytes) -> UploadedPart:
+    def _add_part(self, upload: Upload, part_number: object, data: bytes | Staged) -> UploadedPart:
         if not isinstance(part_number, int) or not 1 <= part_number <= MAX_PARTS:
             raise InvalidArgument(
                 "Part number must be an integer between 1 and 10000, inclusive", "partNumber", str(part_number)
             )
-        part = _Part(data, etag_of(data), self._bus.clock.now())
-        upload.parts[part_number] = part
+        now = self._bus.clock.now()
+        part = Part(data.file, data.etag, now) if isinstance(data, Staged) else Part(data, etag_of(data), now)
+        if self._kept is None:
+            upload.parts[part_number] = part
+        else:
+            part.body = self._kept.placed(part.body)
+            self._kept.add_part(upload, part_number, part)
+            if isinstance(data, Staged):
+                data.is_taken = True
         return _shown(part_number, part)
 
     async def complete_multipart_upload(
@@ -153,10 +175,17 @@ class Multipart(Copying):
         PreconditionFailed.
         """
         self._bus.accepting("complete_multipart_upload")
-        await self._bus.room()
-        return self.complete_multipart_upload_nowait(
-            key, upload_id, parts, if_match=if_match, if_none_match=if_none_match
-        )
+        named = [_named(part) for part in parts]
+        staged = None if self._kept is None else await self._stage_joined(key, upload_id, named)
+        try:
+            await self._bus.room()
+            result = self._complete(key, upload_id, named, if_match, if_none_match, staged)
+        finally:
+            if staged is not None and self._kept is not None:
+                self._kept.release(staged)
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
 
     def complete_multipart_upload_nowait(
         self,
@@ -167,26 +196,64 @@ class Multipart(Copying):
         if_match: str | None = None,
         if_none_match: str | None = None,
     ) -> PutObjectResult:
-        """The synchronous twin of `complete_multipart_upload`: no back-pressure."""
+        """The synchronous twin of `complete_multipart_upload`: no back-pressure, and no waiting for the store."""
+        named = [_named(part) for part in parts]
+        return self._complete(key, upload_id, named, if_match, if_none_match, None)
+
+    async def _stage_joined(self, key: str, upload_id: str, named: list[tuple[int, str]]) -> Staged | None:
+        """Join parts in a file ahead, where the object will lie in one."""
+        self._check("complete_multipart_upload", "s3:PutObject", key)
+        chosen = _chosen(self._upload(key, upload_id), named)
+        if self._kept is None or self._kept.bodies is None or not self._kept.is_large(_size(chosen)):
+            return None
+        return await self._kept.bodies.stage([part.body for part in chosen], is_joined=True)
+
+    def _joined(self, chosen: list[Part], staged: Staged | None) -> Body:
+        """The content of the object. What was staged has the same: the entity tags of the parts say so."""
+        if staged is not None:
+            return staged.file
+        if self._kept is not None and self._kept.bodies is not None and self._kept.is_large(_size(chosen)):
+            return self._kept.bodies.stage_now([part.body for part in chosen], is_joined=True).file
+        return b"".join(part.body for part in chosen if not isinstance(part.body, ObjectFile))
+
+    def _complete(
+        self,
+        key: str,
+        upload_id: str,
+        named: list[tuple[int, str]],
+        if_match: str | None,
+        if_none_match: str | None,
+        staged: Staged | None,
+    ) -> PutObjectResult:
         self._check("complete_multipart_upload", "s3:PutObject", key)
         upload = self._upload(key, upload_id)
-        chosen = _chosen(upload, [_named(part) for part in parts])
+        chosen = _chosen(upload, named)
         if if_match is not None or if_none_match is not None:
             self._check_write(key, if_match, if_none_match)
         digests = b"".join(bytes.fromhex(part.etag) for part in chosen)
         etag = f"{etag_of(digests)}-{len(chosen)}"
-        body = b"".join(part.body for part in chosen)
+        body = self._joined(chosen, staged)
         sizes = tuple(len(part.body) for part in chosen)
         version = self._new_version(key, body, etag, upload.settings, sizes)
-        del self._uploads[upload_id]
-        self._store.add(version)
+        if self._kept is None:
+            del self._uploads[upload_id]
+        else:
+            self._kept.end(upload)
+        self._add(version)
+        if staged is not None:
+            staged.is_taken = True
         self._announce(COMPLETE_MULTIPART_UPLOAD, version, self._bus.note("complete_multipart_upload", self, key))
         return PutObjectResult(etag, self._shown(version.version_id), len(body))
 
     async def abort_multipart_upload(self, key: str, upload_id: str) -> None:
         """Forget an upload and its parts. Raises NoSuchUpload."""
         self._check("abort_multipart_upload", "s3:AbortMultipartUpload", key)
-        del self._uploads[self._upload(key, upload_id).upload_id]
+        upload = self._upload(key, upload_id)
+        if self._kept is None:
+            del self._uploads[upload_id]
+        else:
+            self._kept.end(upload)
+            await self._bus.synced()
 
     async def list_parts(
         self, key: str, upload_id: str, *, max_parts: int = 1000, part_number_marker: int = 0
@@ -216,8 +283,8 @@ class Multipart(Copying):
         """
         self._check("list_multipart_uploads", "s3:ListBucketMultipartUploads")
         limit = page_size(max_uploads, "max-uploads")
-        # uploads are kept in the order of their beginning, and sorting by key keeps it
-        found = sorted((u for u in self._uploads.values() if u.key.startswith(prefix)), key=lambda upload: upload.key)
+        # uploads are in the order of their beginning, but for one whose end was taken back, and sorting keeps it
+        found = sorted((u for u in self._uploads.values() if u.key.startswith(prefix)), key=lambda u: (u.key, u.number))
         uploads: list[ListedUpload] = []
         prefixes: list[str] = []
         last: tuple[str, str | None] = ("", None)
@@ -253,7 +320,7 @@ def _behind(uploads: list[Upload], key_marker: str, upload_id_marker: str) -> li
     return same_key[at + 1 :] + [upload for upload in uploads if upload.key > key_marker]
 
 
-def _shown(number: int, part: _Part) -> UploadedPart:
+def _shown(number: int, part: Part) -> UploadedPart:
     return UploadedPart(number, part.etag, len(part.body), last_modified(part.stored_at))
 
 
@@ -269,7 +336,7 @@ def _named(part: PartName) -> tuple[int, str]:
     return number, bare(etag)
 
 
-def _chosen(upload: Upload, named: list[tuple[int, str]]) -> list[_Part]:
+def _chosen(upload: Upload, named: list[tuple[int, str]]) -> list[Part]:
     """The parts that were named. Raises unless they exist, ascend and are large enough."""
     if not named:
         raise InvalidRequest("You must specify at least one part")
@@ -288,8 +355,12 @@ def _chosen(upload: Upload, named: list[tuple[int, str]]) -> list[_Part]:
     return chosen
 
 
-def _cut(body: bytes, header: str) -> bytes:
-    """The bytes of a copy's range, of which both ends are given."""
+def _size(parts: list[Part]) -> int:
+    return sum(len(part.body) for part in parts)
+
+
+def _span(size: int, header: str) -> tuple[int, int]:
+    """First and one-past-last byte of a copy's range, of which both ends are given."""
     first, dash, last = header.removeprefix("bytes=").partition("-")
     if (
         not header.startswith("bytes=")
@@ -304,11 +375,11 @@ def _cut(body: bytes, header: str) -> bytes:
             "x-amz-copy-source-range",
             header,
         )
-    if int(last) >= len(body):
+    if int(last) >= size:
         raise InvalidArgument(
-            f"Range specified is not valid for source object of size: {len(body)}", "x-amz-copy-source-range", header
+            f"Range specified is not valid for source object of size: {size}", "x-amz-copy-source-range", header
         )
-    return body[int(first) : int(last) + 1]
+    return int(first), int(last) + 1
 
 
 def _is_number(text: str) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from typing import Final, TypedDict
+from typing import Final, TypeAlias, TypedDict
 
 import attrs
 
+from eventbus.storage.objects import ObjectFile
 from triggers.s3.errors import MAX_KEY
 
 NULL: Final = "null"
@@ -21,6 +22,10 @@ EMPTY_ETAG: Final = "d41d8cd98f00b204e9800998ecf8427e"
 DEFAULT_CONTENT_TYPE: Final = "binary/octet-stream"
 NOTHING: Final[Mapping[str, str]] = {}
 PRIVATE: Final = "private"
+
+
+Body: TypeAlias = bytes | ObjectFile
+"""Content in memory, or a file beside the store that holds it; `len` is its size either way."""
 
 
 class SystemHeaders(TypedDict, total=False):
@@ -42,7 +47,7 @@ class Version:
     key: str
     version_id: str
     stored_at: float
-    body: bytes
+    body: Body
     etag: str
     """Without quotes."""
     content_type: str = DEFAULT_CONTENT_TYPE
@@ -54,6 +59,8 @@ class Version:
     """The sizes of the parts that a multipart upload was made of."""
     is_delete_marker: bool = False
     older: Version | None = None
+    number: int = 0
+    """Greater than that of every version stored before, where a store keeps them."""
 
 
 def end_of_prefix(prefix: str) -> str:
@@ -97,18 +104,33 @@ class ObjectStore:
             version = version.older
         return version
 
-    def add(self, version: Version) -> None:
-        """Make this the current version; a null version takes the place of an older null version."""
+    def add(self, version: Version) -> Version | None:
+        """Make this the current version; a null version takes the place of an older null version, which is returned."""
         key = version.key
         head = self.heads.get(key)
+        replaced = None
         if head is None:
             self._added.add(key)
         elif version.version_id == NULL:
-            self._unlink(head, NULL)
+            replaced = self._unlink(head, NULL)
             version.older = self.heads.get(key)
         else:
             version.older = head
         self.heads[key] = version
+        return replaced
+
+    def put_back(self, version: Version) -> None:
+        """Undo a removal: put a version where its number places it."""
+        newer, older = None, self.heads.get(version.key)
+        if older is None:
+            self._added.add(version.key)
+        while older is not None and older.number > version.number:
+            newer, older = older, older.older
+        version.older = older
+        if newer is None:
+            self.heads[version.key] = version
+        else:
+            newer.older = version
 
     def remove(self, key: str, version_id: str) -> Version | None:
         """Take one version or marker out for good; returns it, or None if there is none."""

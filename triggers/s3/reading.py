@@ -33,16 +33,14 @@ class Reading(BucketCore):
         InvalidPartNumber, InvalidRequest (range and part together), PreconditionFailed, NotModified, NoSuchBucket or
         AccessDenied: also where the key doesn't exist and the caller may not list the bucket.
         """
-        return self.get_object_nowait(
-            key,
-            version_id=version_id,
-            range=range,
-            part_number=part_number,
-            if_match=if_match,
-            if_none_match=if_none_match,
-            if_modified_since=if_modified_since,
-            if_unmodified_since=if_unmodified_since,
-        )
+        version = self._readable("get_object", "GET", key, version_id)
+        check_read(version.etag, version.stored_at, if_match, if_none_match, if_modified_since, if_unmodified_since)
+        answer, start, end = self._answer(version, range, part_number)
+        if isinstance(version.body, bytes):
+            answer.body = version.body[start:end]
+        elif self._kept is not None and self._kept.bodies is not None:
+            answer.body = await self._kept.bodies.read(version.body, start, end)
+        return answer
 
     async def head_object(
         self,
@@ -83,7 +81,12 @@ class Reading(BucketCore):
         """The synchronous twin of `get_object`."""
         version = self._readable("get_object", "GET", key, version_id)
         check_read(version.etag, version.stored_at, if_match, if_none_match, if_modified_since, if_unmodified_since)
-        return self._answer(version, range, part_number, with_body=True)
+        answer, start, end = self._answer(version, range, part_number)
+        if isinstance(version.body, bytes):
+            answer.body = version.body[start:end]
+        elif self._kept is not None and self._kept.bodies is not None:
+            answer.body = self._kept.bodies.read_now(version.body, start, end)
+        return answer
 
     def head_object_nowait(
         self,
@@ -100,24 +103,23 @@ class Reading(BucketCore):
         """The synchronous twin of `head_object`."""
         version = self._readable("head_object", "HEAD", key, version_id)
         check_read(version.etag, version.stored_at, if_match, if_none_match, if_modified_since, if_unmodified_since)
-        return self._answer(version, range, part_number, with_body=False)
+        return self._answer(version, range, part_number)[0]
 
     def _readable(self, call: str, method: str, key: str, version_id: str | None) -> Version:
         self._check(call, "s3:GetObject" if version_id is None else "s3:GetObjectVersion", key)
         return self._find(method, key, version_id)
 
     def _answer(
-        self, version: Version, header: str | None, part_number: int | None, *, with_body: bool
-    ) -> HeadObjectResult:
-        body = version.body
-        size = len(body)
+        self, version: Version, header: str | None, part_number: int | None
+    ) -> tuple[HeadObjectResult, int, int]:
+        """The answer without the body, and which bytes of it are asked for."""
+        size = len(version.body)
         span = parse_range(header, size) if part_number is None else part_span(version, part_number, header)
         shown = self._shown(version.version_id)
         if span is None:
-            return HeadObjectResult(version, shown, size, None, body if with_body else b"")
+            return HeadObjectResult(version, shown, size), 0, size
         start, end = span
-        content_range = f"bytes {start}-{end - 1}/{size}"
-        return HeadObjectResult(version, shown, end - start, content_range, body[start:end] if with_body else b"")
+        return HeadObjectResult(version, shown, end - start, f"bytes {start}-{end - 1}/{size}"), start, end
 
 
 def part_span(version: Version, part_number: int, header: str | None) -> tuple[int, int] | None:

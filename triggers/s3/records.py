@@ -42,6 +42,10 @@ class Origin:
     version: str | None
     """`eventVersion` of every record; None: the version that each event had in 2025."""
 
+    def identify(self, owner: str, host_id: str, request_key: int) -> None:
+        """Be who the records of an earlier process said."""
+        self.owner, self.host_id, self.request_key = owner, host_id, request_key
+
 
 _is_plain = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
 

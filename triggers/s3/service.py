@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from eventbus.errors import ConfigurationError
 from eventbus.iam.principals import Principal
 from triggers.s3.bucket import Bucket
 from triggers.s3.errors import BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
+from triggers.s3.keeping import Keeping
 from triggers.s3.names import check_bucket_name
 from triggers.s3.records import Origin
 
@@ -29,6 +30,9 @@ class S3:
       and what handlers and their tests compare with: "2.1", and "2.3" for tagging and ACL events. AWS's text of 2026
       announces one version for all events; `event_version="2.6"` gives that.
     - `max_notifications`: configurations that a bucket may have; 100 as on AWS, None for no limit.
+
+    On a bus with a store objects, versions and open uploads survive; buckets are declared again at start, and what the
+    store has of one that isn't waits there until it is.
 
     Raises ConfigurationError for a second S3 on the same bus, or a version that isn't two numbers.
     """
@@ -52,7 +56,10 @@ class S3:
         self._principals: dict[Source, str] = {}
         self._buckets: dict[str, Bucket] = {}
         # One counter for all buckets, begun at the time, so that no key sees a sequencer twice.
-        self.next_number = itertools.count(int(bus.clock.now()) << 32 | 1).__next__
+        self.next_number: Callable[[], int] = itertools.count(int(bus.clock.now()) << 32 | 1).__next__
+        self._keeping: Keeping | None = None
+        self._at_start: list[Callable[[], None]] = []
+        bus.when_started(self._take_up)
 
     def __repr__(self) -> str:
         return f"<S3: {len(self._buckets)} buckets>"
@@ -71,11 +78,39 @@ class S3:
             bucket = Bucket(self, self._bus, name, self._origin(name, arn))
             self._bus.register(bucket)
             self._buckets[name] = bucket
+            if self._keeping is not None:
+                bucket.keep(self._keeping)
         elif self._bus.region != "us-east-1":
             raise BucketAlreadyOwnedByYou(name)
         if versioning:
             bucket.put_versioning("Enabled")
         return bucket
+
+    def _take_up(self) -> None:
+        """The bus is entered: load what its store has of the buckets that are declared."""
+        if self._bus.store is None:
+            return
+        self._keeping = keeping = Keeping(self._bus, self._bus.store, self.next_number())
+        self.next_number = keeping.numbers.draw
+        self._owner_id, self._host_id, self._request_key = keeping.identity(
+            [self._owner_id, self._host_id, str(self._request_key)]
+        )
+        self._request_key = int(self._request_key)
+        self.owner_principal = f"AmazonCustomer:{self._owner_id}"
+        for bucket in self._buckets.values():
+            bucket.keep(keeping)
+            bucket._origin.identify(self._owner_id, self._host_id, self._request_key)
+        keeping.warn(self._buckets)
+        for call in self._at_start:
+            call()
+        self._at_start.clear()
+
+    def after_start(self, call: Callable[[], None]) -> bool:
+        """Whether something is put off until the store can say whether it was done before."""
+        if self._bus.store is None or self._keeping is not None:
+            return False
+        self._at_start.append(call)
+        return True
 
     def _origin(self, name: str, arn: str) -> Origin:
         bus = self._bus
@@ -92,6 +127,8 @@ class S3:
         if len(bucket):
             raise BucketNotEmpty(bucket.name, is_versioned=bucket.versioning is not None)
         bucket._is_deleted = True
+        if bucket._kept is not None:
+            bucket._kept.close()
         del self._buckets[bucket.name]
         self._bus.unregister(bucket)
 

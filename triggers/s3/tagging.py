@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 from triggers.s3.content import check_acl
 from triggers.s3.core import BucketCore
 from triggers.s3.event_types import ACL_PUT, TAGGING_DELETE, TAGGING_PUT, EventType
@@ -19,12 +22,15 @@ class Tagging(BucketCore):
         """
         self._bus.accepting("put_object_tagging")
         await self._bus.room()
-        return self.put_object_tagging_nowait(key, tags, version_id=version_id)
+        shown = self.put_object_tagging_nowait(key, tags, version_id=version_id)
+        if self._kept is not None:
+            await self._bus.synced()
+        return shown
 
     def put_object_tagging_nowait(self, key: str, tags: Tags, *, version_id: str | None = None) -> str | None:
         """The synchronous twin of `put_object_tagging`: no back-pressure."""
         version = self._taggable("put_object_tagging", "Put", key, version_id)
-        version.tags = clean_tags(tags)
+        self._set(version, clean_tags(tags), version.acl)
         return self._changed("put_object_tagging", TAGGING_PUT, version)
 
     async def get_object_tagging(self, key: str, *, version_id: str | None = None) -> dict[str, str]:
@@ -35,12 +41,15 @@ class Tagging(BucketCore):
         """Remove all tags of an object, and send `s3:ObjectTagging:Delete`; answers the version id."""
         self._bus.accepting("delete_object_tagging")
         await self._bus.room()
-        return self.delete_object_tagging_nowait(key, version_id=version_id)
+        shown = self.delete_object_tagging_nowait(key, version_id=version_id)
+        if self._kept is not None:
+            await self._bus.synced()
+        return shown
 
     def delete_object_tagging_nowait(self, key: str, *, version_id: str | None = None) -> str | None:
         """The synchronous twin of `delete_object_tagging`: no back-pressure."""
         version = self._taggable("delete_object_tagging", "Delete", key, version_id)
-        version.tags = NOTHING
+        self._set(version, NOTHING, version.acl)
         return self._changed("delete_object_tagging", TAGGING_DELETE, version)
 
     async def put_object_acl(self, key: str, acl: str, *, version_id: str | None = None) -> None:
@@ -51,6 +60,8 @@ class Tagging(BucketCore):
         self._bus.accepting("put_object_acl")
         await self._bus.room()
         self.put_object_acl_nowait(key, acl, version_id=version_id)
+        if self._kept is not None:
+            await self._bus.synced()
 
     def put_object_acl_nowait(self, key: str, acl: str, *, version_id: str | None = None) -> None:
         """The synchronous twin of `put_object_acl`: no back-pressure."""
@@ -60,7 +71,7 @@ class Tagging(BucketCore):
         if check_acl(acl) == version.acl:
             self._bus.note("put_object_acl", self, key).note = "the ACL was the same before"
             return
-        version.acl = acl
+        self._set(version, version.tags, acl)
         self._changed("put_object_acl", ACL_PUT, version)
 
     async def get_object_acl(self, key: str, *, version_id: str | None = None) -> str:
@@ -72,6 +83,16 @@ class Tagging(BucketCore):
         self._check(call, f"s3:{verb}Object{'' if version_id is None else 'Version'}Tagging", key)
         return self._find(verb.upper(), key, version_id)
 
+    def _set(self, version: Version, tags: Mapping[str, str], acl: str) -> None:
+        before = (version.tags, version.acl)
+        version.tags, version.acl = tags, acl
+        if self._kept is not None:
+            self._kept.changed(version, partial(_put_back, version, *before))
+
     def _changed(self, verb: str, kind: EventType, version: Version) -> str | None:
         self._announce(kind, version, self._bus.note(verb, self, version.key))
         return self._shown(version.version_id)
+
+
+def _put_back(version: Version, tags: Mapping[str, str], acl: str) -> None:
+    version.tags, version.acl = tags, acl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from eventbus.delivery.payload import encode
@@ -149,18 +150,38 @@ class Wiring(BucketCore):
                         "filter_not_encoded", bucket=self.name, filter=name, value=value, mend=encoded
                     )
         for arn in dict.fromkeys(rule.arn for rule in validated if rule.kind != "CloudFunction"):
-            self._send_test_event(self._bus.resource(arn))
+            target = self._bus.resource(arn)
+            if not self._service.after_start(partial(self._send_first_test_event, target)):
+                self._send_test_event(target)
         self._configuration = configuration
         self._match = configuration.index.match
+
+    def _send_first_test_event(self, target: Target) -> None:
+        """Wiring is declared at every start, but a destination of earlier starts has had its test event."""
+        if (
+            self._kept is None
+            or self._is_deleted
+            or not any(rule.arn == target.arn for rule in self._configuration.rules)
+        ):
+            return
+        self._kept.forget_destinations({rule.arn for rule in self._configuration.rules})
+        if not self._kept.is_tested(target.arn):
+            try:
+                self._send_test_event(target)
+            except AWSError as error:
+                self._bus.log.warning("test_event_refused", bucket=self.name, destination=target.arn, reason=str(error))
 
     def _send_test_event(self, target: Target) -> None:
         body = encode(s3_test_event(self._origin, self._bus.clock.now(), self._bus.ids.hex(16)))
         action = self._bus.note("s3:TestEvent", self, target.name)
         try:
-            target.accept(Message(body, action, SUBJECT), self.source)
+            with self._bus.facts():  # nobody waits for configuration, so nobody could be told that it was taken back
+                target.accept(Message(body, action, SUBJECT), self.source)
         except AWSError as error:
             action.note = f"refused: {error}"
             raise refused_destinations([(target.arn, error.message)], [error.mend] if error.mend else []) from error
+        if self._kept is not None:
+            self._kept.tested(target.arn)
 
 
 def _complaint(rule: Rule, *, is_missing: bool) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import attrs
@@ -17,6 +18,7 @@ import attrs
 from eventbus.delivery.targets import Message, Source, Target
 from eventbus.errors import AWSError, ConfigurationError
 from eventbus.telemetry.trace import Cause
+from triggers.sns.keeping import Delivery, KeptTopic
 from triggers.sns.publication import LambdaNotification, Publication, notification
 from triggers.sns.schedule import delivery_delays
 from triggers.sns.subscription import Subscription
@@ -60,23 +62,24 @@ class Deliveries:
         self._source = source
         self._arn = arn
         self._is_fifo = is_fifo
+        self.kept: KeptTopic | None = None
 
     def deliver(self, subscription: Subscription, publication: Publication, cause: Cause) -> bool:
         """Deliver to a function or a queue, now, or begin to retry. Returns whether it has arrived."""
-        group = publication.group_id or ""
-        if self._is_fifo and group in subscription.held_back:
-            subscription.held_back[group].append((publication, cause))
-            return False
-        refusal = self._attempt(subscription, publication, cause)
-        if refusal is None:
-            return True
-        if refusal.is_retryable:
-            held_back = deque([(publication, cause)])
-            if self._is_fifo:
-                subscription.held_back[group] = held_back
-            self._bus.start_background(self._retry, subscription, group, held_back)
+        if self._is_fifo and (publication.group_id or "") in subscription.held_back:
+            delivery = Delivery(publication, cause)
         else:
-            self.give_up(subscription, publication, cause, refusal)
+            refusal = self._attempt(subscription, publication, cause)
+            if refusal is None:
+                return True
+            if not refusal.is_retryable:
+                self.give_up(subscription, publication, cause, refusal)
+                return False
+            due_at = self._bus.clock.now() + next(delivery_delays(subscription.protocol))
+            delivery = Delivery(publication, cause, 1, due_at)
+        if self.kept is not None:
+            self.kept.begin(subscription, delivery)
+        self._carry_on(subscription, delivery)
         return False
 
     def _attempt(self, subscription: Subscription, publication: Publication, cause: Cause) -> Refusal | None:
@@ -113,36 +116,61 @@ class Deliveries:
             return Message(publication.text(subscription.protocol), cause, attributes=publication.attributes)
         return Message(notification(publication, subscription.protocol, subscription.unsubscribe_url), cause)
 
-    async def _retry(self, subscription: Subscription, group: str, held_back: deque[tuple[Publication, Cause]]) -> None:
+    def resume(self, subscription: Subscription, delivery: Delivery) -> None:
+        """Take up a delivery of an earlier process to a function or a queue."""
+        self._carry_on(subscription, delivery)
+
+    def _carry_on(self, subscription: Subscription, delivery: Delivery) -> None:
+        held_back = deque([delivery])
+        group = delivery.publication.group_id or ""
+        if self._is_fifo:
+            if group in subscription.held_back:
+                subscription.held_back[group].append(delivery)
+                return
+            subscription.held_back[group] = held_back
+        self._bus.start_background(self._retry, subscription, group, held_back)
+
+    async def _retry(self, subscription: Subscription, group: str, held_back: deque[Delivery]) -> None:
         """Deliver what is held back, in order, each by the schedule of the protocol."""
         try:
-            delays = delivery_delays(subscription.protocol)
             while held_back:
-                if await self._retried(subscription, *held_back[0], delays):
-                    held_back.popleft()
-                    delays = _after_first(subscription.protocol)
+                if await held_back[0].may_begin():
+                    await self._deliver_again(subscription, held_back[0])
+                held_back.popleft()
         finally:
             subscription.held_back.pop(group, None)
 
-    async def _retried(
-        self, subscription: Subscription, publication: Publication, cause: Cause, delays: Iterator[float]
-    ) -> bool:
-        """Wait for one delay and try once; True when the publication needs no more of that."""
-        delay = next(delays, None)
-        if delay is None:
-            self.give_up(subscription, publication, cause, Refusal("every retry failed"))
-            return True
-        if delay:
-            await self._bus.background_sleep(delay)
+    async def _deliver_again(self, subscription: Subscription, delivery: Delivery) -> None:
+        """Wait and try, until the delivery needs no more of that."""
+        delays = islice(delivery_delays(subscription.protocol), delivery.attempts, None)
+        while True:
+            wait = delivery.due_at - self._bus.clock.now()
+            if wait > 0:
+                await self._bus.background_sleep(wait)
+            with self._bus.facts():
+                if self._is_over(subscription, delivery, delays):
+                    if self.kept is not None:
+                        self.kept.end(delivery)
+                    return
+                if self.kept is not None:
+                    self.kept.tried(delivery)
+
+    def _is_over(self, subscription: Subscription, delivery: Delivery, delays: Iterator[float]) -> bool:
+        """Try once; if that fails in a way that may pass, set the time of the next attempt."""
         if not subscription.is_active:
             return True
+        publication, cause = delivery.publication, delivery.cause
         refusal = self._attempt(subscription, publication, cause)
         if refusal is None:
             self.delivered()
             return True
-        if not refusal.is_retryable:
-            self.give_up(subscription, publication, cause, refusal)
+        delay = next(delays, None) if refusal.is_retryable else None
+        if delay is None:
+            final = Refusal("every retry failed") if refusal.is_retryable else refusal
+            self.give_up(subscription, publication, cause, final)
             return True
+        delivery.attempts += 1
+        delivery.due_at = self._bus.clock.now() + delay
         return False
 
     def delivered(self, count: int = 1) -> None:
@@ -189,12 +217,6 @@ class Deliveries:
             return
         self._bus.count("NumberOfNotificationsRedrivenToDlq", self._arn)
         self._bus.log.info("notification_dead_lettered", dead_letter_queue=arn, **facts)
-
-
-def _after_first(protocol: str) -> Iterator[float]:
-    """The schedule of a publication that was held back: its first attempt is still to come."""
-    yield 0.0
-    yield from delivery_delays(protocol)
 
 
 class TooManyAttributes(AWSError):

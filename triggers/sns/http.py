@@ -10,6 +10,7 @@ import importlib
 import ssl
 from collections.abc import Collection
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from eventbus.errors import ConfigurationError
 from eventbus.telemetry.trace import Cause
 from triggers.sns.delivery import Deliveries, Refusal
 from triggers.sns.errors import InvalidParameter
+from triggers.sns.keeping import Delivery
 from triggers.sns.publication import Publication, confirmation, notification
 from triggers.sns.schedule import HttpPolicy
 from triggers.sns.subscription import Subscription
@@ -82,8 +84,15 @@ class HttpDeliveries:
         self._bus.start_background(self._confirm, subscription, publication, text, headers)
 
     def notify(self, subscription: Subscription, publication: Publication, cause: Cause, policy: HttpPolicy) -> None:
-        """Post a notification, in the background."""
-        self._bus.start_background(self._notify, subscription, publication, cause, policy)
+        """Post a notification, in the background; as soon as it is safe in the store, if there is one."""
+        delivery = Delivery(publication, cause)
+        if self._deliveries.kept is not None:
+            self._deliveries.kept.begin(subscription, delivery)
+        self._bus.start_background(self._notify, subscription, delivery, policy)
+
+    def resume(self, subscription: Subscription, delivery: Delivery, policy: HttpPolicy) -> None:
+        """Take up a notification that an earlier process had to post."""
+        self._bus.start_background(self._notify, subscription, delivery, policy)
 
     def say_goodbye(self, subscription: Subscription, publication: Publication, token: str) -> None:
         """Tell an endpoint that it was unsubscribed, in the background."""
@@ -105,35 +114,52 @@ class HttpDeliveries:
                 reason=refusal.reason,
             )
 
-    async def _notify(
-        self, subscription: Subscription, publication: Publication, cause: Cause, policy: HttpPolicy
-    ) -> None:
+    async def _notify(self, subscription: Subscription, delivery: Delivery, policy: HttpPolicy) -> None:
+        if not await delivery.may_begin():
+            return
+        publication = delivery.publication
         headers = _headers("Notification", publication, subscription)
         if subscription.settings.raw:
             headers["x-amz-sns-rawdelivery"] = "true"
             text = publication.text(subscription.protocol)
         else:
             text = notification(publication, subscription.protocol, subscription.unsubscribe_url)
-        refusal = await self._post(subscription.endpoint, text, headers, policy)
-        if refusal is None:
-            self._deliveries.delivered()
-        else:
-            self._deliveries.give_up(subscription, publication, cause, refusal)
+        refusal = await self._post(subscription.endpoint, text, headers, policy, delivery)
+        with self._bus.facts():
+            if refusal is None:
+                self._deliveries.delivered()
+            else:
+                self._deliveries.give_up(subscription, publication, delivery.cause, refusal)
+            if self._deliveries.kept is not None:
+                self._deliveries.kept.end(delivery)
 
-    async def _post(self, url: str, text: str, headers: dict[str, str], policy: HttpPolicy) -> Refusal | None:
+    async def _post(
+        self, url: str, text: str, headers: dict[str, str], policy: HttpPolicy, delivery: Delivery | None = None
+    ) -> Refusal | None:
         """Post until it is taken, refused for good, or the policy has no more retries."""
+        if delivery is not None and (wait := delivery.due_at - self._bus.clock.now()) > 0:
+            await self._bus.background_sleep(wait)
         http = _client_module()
         verify = _trusted() if url.startswith("https:") else False
         async with http.AsyncClient(
             verify=verify, follow_redirects=False, trust_env=False, timeout=ANSWER_TIMEOUT
         ) as client:
-            delays = policy.delays()
+            delays = islice(policy.delays(), 0 if delivery is None else delivery.attempts, None)
             while True:
                 refusal = await _attempt(http, client, url, text, headers)
                 delay = next(delays, None)
                 if refusal is None or not refusal.is_retryable or delay is None:
                     return refusal
+                if delivery is not None:
+                    self._failed(delivery, delay)
                 await self._bus.background_sleep(delay)
+
+    def _failed(self, delivery: Delivery, delay: float) -> None:
+        """An attempt has failed, and the next one is to come after a delay."""
+        delivery.attempts += 1
+        delivery.due_at = self._bus.clock.now() + delay
+        if self._deliveries.kept is not None:
+            self._deliveries.kept.tried(delivery)
 
 
 async def _attempt(http: Any, client: Any, url: str, text: str, headers: dict[str, str]) -> Refusal | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from eventbus.errors import ConfigurationError, EventBusError
 from triggers.sns import validation
 from triggers.sns.errors import InvalidParameter, NotFound
+from triggers.sns.keeping import Keeping, counted
 from triggers.sns.settings import TopicSettings, with_delivery_policy
 from triggers.sns.subscription import Subscription
 from triggers.sns.topic import Topic
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 class SNS:
     """The topics of a bus; make it once.
+
+    On a bus with a store what had not arrived survives: retries that wait, posts, the memory of FIFO topics, and which
+    URLs have confirmed. Topics and subscriptions are declared again at start; deliveries are taken up when theirs is.
 
     `sns["uploads"]` looks a topic up (NotFound, a KeyError, if there is none); `in`, iteration over the topics and
     `len` work as for a mapping.
@@ -38,7 +42,9 @@ class SNS:
         self.allow_http = frozenset(allow_http)
         self.filter_policies_per_topic = filter_policies_per_topic
         self._topics: dict[str, Topic] = {}
+        self._keeping: Keeping | None = None
         bus.claim("SNS")
+        bus.when_started(self._take_up)
 
     def __repr__(self) -> str:
         return f"<SNS: {len(self._topics)} topics>"
@@ -101,7 +107,23 @@ class SNS:
             topic.set_policy(policy)
         self.bus.register(topic)
         self._topics[name] = topic
+        if self._keeping is not None:
+            topic.keep(self._keeping)
         return topic
+
+    def _take_up(self) -> None:
+        """The bus is entered: load what its store has of the topics that are declared."""
+        if self.bus.store is None:
+            return
+        self._keeping = Keeping(self.bus, self.bus.store)
+        for topic in self._topics.values():
+            topic.keep(self._keeping)
+        self._keeping.warn()
+
+    @property
+    def waiting_deliveries(self) -> dict[tuple[str, str], int]:
+        """Deliveries of earlier processes that wait in the store for their subscription, by topic and endpoint."""
+        return {} if self._keeping is None else counted(self._keeping.waiting)
 
     def delete_topic(self, topic: Topic | str) -> None:
         """Delete a topic, given it, its name or its ARN, with its subscriptions; an unknown one is fine, as on AWS."""

@@ -15,6 +15,7 @@ from triggers.sns.errors import (
     SubscriptionLimitExceeded,
 )
 from triggers.sns.http import HttpDeliveries
+from triggers.sns.keeping import KeptTopic
 from triggers.sns.matching import Matching
 from triggers.sns.publication import Publication
 from triggers.sns.schedule import HttpPolicy, parse_subscription_policy
@@ -51,6 +52,8 @@ class SubscribedTopic(ConfiguredTopic):
         self._posts = HttpDeliveries(self._bus, self._deliveries)
         self._numbers = 0
         self._deleted_subscriptions = 0
+        self._kept: KeptTopic | None = None
+        """What the bus's store has of the topic; None without a store, and before the bus is entered."""
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -145,6 +148,8 @@ class SubscribedTopic(ConfiguredTopic):
                 if not subscription.is_confirmed:
                     subscription.is_confirmed = True
                     self._matching.put(subscription)
+                    if self._kept is not None:
+                        self._kept.subscribed(subscription)
                 return subscription
         raise InvalidParameter("Token")
 
@@ -156,6 +161,8 @@ class SubscribedTopic(ConfiguredTopic):
         del self._by_endpoint[subscription.protocol, subscription.endpoint]
         self._matching.remove(subscription)
         self._deleted_subscriptions += 1
+        if self._kept is not None:
+            self._kept.unsubscribed(subscription)
         if subscription.protocol in ("http", "https") and subscription.is_confirmed and self._service.is_running:
             self._posts.say_goodbye(subscription, self._service_message(), self._service.new_token())
 
@@ -169,6 +176,8 @@ class SubscribedTopic(ConfiguredTopic):
         for subscription in self.subscriptions:
             self.remove_subscription(subscription)
         self.is_deleted = True
+        if self._kept is not None:
+            self._kept.close()
 
     def http_policy(self, subscription: Subscription) -> HttpPolicy:
         """The retries that hold for a subscription: its own, unless the topic forbids that."""
@@ -213,19 +222,44 @@ class SubscribedTopic(ConfiguredTopic):
         is_http = endpoint.protocol in ("http", "https")
         if is_http:
             self._bus.accepting("subscribing a URL")
-        arn = f"{self.arn}:{self._bus.ids.uuid()}"
+        known = None if self._kept is None else self._kept.endpoint(endpoint.protocol, endpoint.address)
+        arn = f"{self.arn}:{self._bus.ids.uuid()}" if known is None else known[0]
         self._numbers += 1
         subscription = Subscription(self, self._numbers, arn, endpoint.protocol, endpoint.address, settings)
         self._subscriptions[arn] = subscription
         self._by_endpoint[endpoint.protocol, endpoint.address] = subscription
         if is_http:
-            subscription.is_confirmed = subscription.was_authenticated = False
-            subscription.token = self._service.new_token()
-            subscription.token_expires_at = self._bus.clock.now() + TOKEN_LIFETIME
-            self._posts.confirm(subscription, self._service_message())
+            self._ask_to_confirm(subscription, known)
         else:
             self._matching.put(subscription)
+        self._resume(subscription)
         return subscription
+
+    def _ask_to_confirm(self, subscription: Subscription, known: tuple[str, str, float, bool] | None) -> None:
+        """Post the request, unless the endpoint has confirmed in an earlier process; a token that is good stays so."""
+        subscription.is_confirmed = subscription.was_authenticated = False
+        now = self._bus.clock.now()
+        if known is None or (now >= known[2] and not known[3]):
+            subscription.token = self._service.new_token()
+            subscription.token_expires_at = now + TOKEN_LIFETIME
+        else:
+            _, subscription.token, subscription.token_expires_at, subscription.is_confirmed = known
+        if subscription.is_confirmed:
+            self._matching.put(subscription)
+        else:
+            self._posts.confirm(subscription, self._service_message())
+        if self._kept is not None:
+            self._kept.subscribed(subscription)
+
+    def _resume(self, subscription: Subscription) -> None:
+        """Take up what earlier processes had on the way to this endpoint."""
+        if self._kept is None:
+            return
+        for delivery in self._kept.left_for(subscription):
+            if subscription.protocol in ("http", "https"):
+                self._posts.resume(subscription, delivery, self.http_policy(subscription))
+            else:
+                self._deliveries.resume(subscription, delivery)
 
     def _permit(self, subscription: Subscription, endpoint: Endpoint, *, grant: bool) -> None:
         """Add the permissions that delivering needs, or warn about those that are missing."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from triggers.sns.errors import InvalidParameter, NotFound
-from triggers.sns.publication import Publication
 from triggers.sns.schedule import parse_subscription_policy
 from triggers.sns.settings import (
     SubscriptionSettings,
@@ -21,7 +20,7 @@ from triggers.sns.settings import (
 )
 
 if TYPE_CHECKING:
-    from eventbus.telemetry.trace import Cause
+    from triggers.sns.keeping import Delivery
     from triggers.sns.subscribing import SubscribedTopic
 
 
@@ -52,7 +51,7 @@ class Subscription:
         """What confirms it, while it is pending."""
         self.token_expires_at = 0.0
         self.unsubscribe_url = f"https://sns.{topic.region}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={arn}"
-        self.held_back: dict[str, deque[tuple[Publication, Cause]]] = {}
+        self.held_back: dict[str, deque[Delivery]] = {}
         """FIFO topics only: by message group, what waits behind a delivery that is being retried."""
 
     def __repr__(self) -> str:

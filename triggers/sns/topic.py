@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,6 +18,7 @@ from triggers.sns.attributes import AttributeInput
 from triggers.sns.batches import PublishBatchResult, publish_batch
 from triggers.sns.errors import InvalidParameter, NotFound
 from triggers.sns.explain import explain
+from triggers.sns.keeping import Keeping, KeptTopic
 from triggers.sns.publication import Publication
 from triggers.sns.subscribing import SubscribedTopic
 from triggers.sns.subscription import Subscription
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from triggers.sns.settings import TopicSettings
 
 _FIRST_SEQUENCE = 10_000_000_000_000_000_000  # twenty digits, as AWS writes them
+_STEP = 1000
 _S3 = "s3.amazonaws.com"
 
 
@@ -49,7 +51,7 @@ class Topic(SubscribedTopic):
     def __init__(self, service: SNS, name: str, *, is_fifo: bool, settings: TopicSettings) -> None:
         super().__init__(service, name, is_fifo=is_fifo, settings=settings)
         self._duplicates: Deduplication[PublishResult] = Deduplication()
-        self._sequence = itertools.count(_FIRST_SEQUENCE, 1000)
+        self._sequence: Iterator[int] = itertools.count(_FIRST_SEQUENCE, _STEP)
 
     def __repr__(self) -> str:
         return f"<Topic {self.name}: {len(self.subscriptions)} subscriptions>"
@@ -68,12 +70,12 @@ class Topic(SubscribedTopic):
 
         `attributes` are in AWS's form or plain values (str, int, float, Decimal, bytes, list). `structure="json"` makes
         the message a JSON object of texts by protocol, with `default`. A FIFO topic needs `group_id`, and
-        `deduplication_id` unless it is content-based. Raises SNSError with nothing published. When cancelled, the
-        message was published to everybody or to nobody.
+        `deduplication_id` unless it is content-based. Raises SNSError, or StoreUnavailable, with nothing published.
+        When cancelled, the message was published to everybody or to nobody.
         """
         self._bus.accepting("publish")
         await self._bus.room()
-        return self.publish_nowait(
+        result = self.publish_nowait(
             message,
             subject=subject,
             attributes=attributes,
@@ -81,6 +83,9 @@ class Topic(SubscribedTopic):
             group_id=group_id,
             deduplication_id=deduplication_id,
         )
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
 
     def publish_nowait(
         self,
@@ -92,7 +97,7 @@ class Topic(SubscribedTopic):
         group_id: str | None = None,
         deduplication_id: str | None = None,
     ) -> PublishResult:
-        """The synchronous twin of `publish`: no back-pressure."""
+        """The synchronous twin of `publish`: no back-pressure, and no waiting for the store."""
         self._enter("publish")
         publication = self._checked(message, subject, attributes, structure, group_id, deduplication_id)
         return self._publish(publication, None)[0]
@@ -106,7 +111,10 @@ class Topic(SubscribedTopic):
         """
         self._bus.accepting("publish_batch")
         await self._bus.room()
-        return self.publish_batch_nowait(entries)
+        result = self.publish_batch_nowait(entries)
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
 
     def publish_batch_nowait(self, entries: Iterable[Mapping[str, Any]]) -> PublishBatchResult:
         """The synchronous twin of `publish_batch`."""
@@ -156,6 +164,19 @@ class Topic(SubscribedTopic):
         texts = validation.parse_structure(message, structure)
         publication = self._publication(message, None, message_attributes.normalise(attributes), texts, None, None)
         return explain(self, publication, self._bus.resource, self._bus.may_send)
+
+    def keep(self, keeping: Keeping) -> None:
+        """Called by the service: take up what the store has of this topic, and keep there what comes."""
+        self._kept = self._deliveries.kept = KeptTopic(keeping, self)
+        if self.is_fifo:
+            self._duplicates.keep(keeping.duplicates_of(self.name, PublishResult), self._bus.clock.now())
+            self._sequence = (_FIRST_SEQUENCE + _STEP * number for number in iter(keeping.numbers.draw, None))
+        for subscription in self.subscriptions:
+            self._resume(subscription)
+
+    def close(self) -> None:
+        super().close()
+        self._duplicates.clear()
 
     def _enter(self, call: str) -> None:
         self._bus.accepting(call)

@@ -63,7 +63,7 @@ class Keeping:
 
 
 class KeptMessages:
-    """The messages of one queue in the store. What is done here has been done to the queue's messages already."""
+    """The messages of one queue in the store. Told of each change in the same step in which it is made."""
 
     def __init__(self, keeping: Keeping, queue: str, messages: Store, wake: Callable[[], None]) -> None:
         self._messages: Space[str] = keeping.messages
@@ -89,7 +89,7 @@ class KeptMessages:
 
     def received(self, before: Before) -> None:
         """These messages were taken, or left for the dead-letter queue."""
-        undo = partial(self._undo, before)
+        undo: Callable[[], None] = partial(self._undo, before)
         for message, standing in before:
             if message.state is State.GONE:
                 self._messages.delete(self._key(message), undo=undo)
@@ -104,8 +104,8 @@ class KeptMessages:
         self._put_standing(message, partial(self._undo, [(message, standing)]))
 
     def deleted(self, before: Before) -> None:
-        """These messages were deleted by a caller."""
-        undo = partial(self._undo, before)
+        """A caller deletes these messages."""
+        undo: Callable[[], None] = partial(self._undo, before)
         for message, standing in before:
             self._messages.delete(self._key(message), undo=undo)
             if standing[3]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio.lowlevel
 import attrs
 
+from eventbus.storage.errors import StoreUnavailable
 from triggers.sqs import validation
 from triggers.sqs.batches import delete_batch
 from triggers.sqs.errors import InvalidParameterValue, OverLimit, PurgeQueueInProgress
@@ -111,6 +112,7 @@ class Queue(SendingQueue):
             ticket=-1,
             receives=0,
             first_received_at=None,
+            taken_at=0.0,
         )
         moved.cause = self._bus.note("dead-letter", self, message.message_id, message.cause)
         moved.cause.note = f"received {message.receives} times from {source.name}"
@@ -141,10 +143,9 @@ class Queue(SendingQueue):
             if stored is not None:
                 self._bus.log.warning("stale_receipt_handle", queue=self.arn, message_id=stored.message_id)
             return
-        standing = stored.standing()
-        self._store.remove(stored)
         if self._kept is not None:
-            self._kept.deleted([(stored, standing)])
+            self._kept.deleted([(stored, stored.standing())])
+        self._store.remove(stored)
         self._bus.count("NumberOfMessagesDeleted", self.arn)
         self._waiters.wake()
 
@@ -185,10 +186,10 @@ class Queue(SendingQueue):
         if now + timeout > stored.taken_at + _LONGEST_HOLD:
             reason = f"Total VisibilityTimeout for the message is beyond the limit [{_LONGEST_HOLD} seconds]"
             raise InvalidParameterValue.of(timeout, "VisibilityTimeout", reason)
-        standing = stored.standing()
+        before = None if self._kept is None else stored.standing()
         self._store.show_at(stored, now + timeout, now)
-        if self._kept is not None:
-            self._kept.hidden(stored, standing)
+        if self._kept is not None and before is not None:
+            self._kept.hidden(stored, before)
         self._waiters.wake()
 
     def _held(self, message: ReceivedMessage | str) -> tuple[str, StoredMessage | None, bool]:
@@ -203,9 +204,14 @@ class Queue(SendingQueue):
         """Delete every message, delayed and in flight ones too: PurgeQueue. At most once a minute, as on AWS."""
         self._bus.accepting("purge")
         await anyio.lowlevel.checkpoint()
+        before = self._purged_at
         self.purge_nowait()
         if self._kept is not None:
-            await self._bus.synced()
+            try:
+                await self._bus.synced()
+            except StoreUnavailable:
+                self._purged_at = before  # it may be tried again at once
+                raise
 
     def purge_nowait(self) -> None:
         """The synchronous twin of `purge`."""

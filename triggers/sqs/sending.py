@@ -182,8 +182,9 @@ class SendingQueue(ConfiguredQueue):
     def keep(self, keeping: Keeping) -> None:
         """Called by the service: take up what the store has of this queue, and keep there what comes."""
         self._kept = KeptMessages(keeping, self.name, self._store, self._waiters.wake)
-        for early in self._store.adopt(self._kept.load(), keeping.numbers.draw):
-            self._kept.sent(early)
+        with self._bus.facts():  # what was accepted before, by nobody who waits to hear of it
+            for early in self._store.adopt(self._kept.load(), keeping.numbers.draw):
+                self._kept.sent(early)
         if self.is_fifo:
             self._duplicates.keep(keeping.duplicates_of(self.name), self._bus.clock.now())
             self._sequence = (_FIRST_SEQUENCE + _STEP * number for number in iter(keeping.numbers.draw, None))

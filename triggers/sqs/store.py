@@ -5,8 +5,8 @@ it is to be seen (again); every call first moves those whose instant has come, i
 that is deleted leaves its heap entry behind; when such entries outnumber the others the heap is rebuilt, so a queue
 that is busy between two instants doesn't grow.
 
-Everything else follows from the messages' own fields: who is in which line, and who comes first. So taking back a change
-is putting the fields back, and the lines are made anew when they are next looked at; a restart does the same.
+Everything else follows from the messages' own fields: who is in which line, and who comes first. So taking back a
+change is putting the fields back, and the lines are made anew when they are next looked at; a restart does the same.
 
 What differs between standard and FIFO queues is only how visible messages are lined up: see `StandardStore` and
 `triggers.sqs.fifo.FifoStore`.
