@@ -153,7 +153,10 @@ def _check_pages(connection: sqlite3.Connection, found: Findings) -> None:
     except sqlite3.DatabaseError as error:
         problems = [str(error)]
     found.damage += [
-        f"SQLite: {line}" for text in problems if text != "ok" for line in text.replace("*** ", "").splitlines()
+        f"SQLite: {line}"
+        for text in problems
+        for line in text.splitlines()
+        if line != "ok" and not line.startswith("***")
     ]
 
 
@@ -277,9 +280,7 @@ class _Reader:
             yield key, value
         if not self._is_cut:
             return
-        behind: list[tuple[Key, object]] = []
-        for key, value in self._way(after, "DESC"):
-            behind.append((key, value))
+        behind = list(self._way(after, "DESC"))
         until = f" and before {behind[-1][0]!r}" if behind else ""
         since = "" if after is None else f" after {after!r}"
         where = f"rows{since}{until}" if since or until else "no row"
@@ -305,16 +306,25 @@ class _Reader:
                 except sqlite3.DatabaseError:
                     self._is_cut = True
                     return
-                if not keys:
+                if not keys or not self._is_further(keys[0][0], here, order):
                     self._is_cut = True
                     return
                 here, limit = keys[0][0], CHUNK
                 self._damage(f"{self._space}: row {here!r} cannot be read ({error})")
                 continue
-            yield from rows
+            for key, value in rows:
+                if not self._is_further(key, here, order):  # else a damaged page could lead in circles
+                    self._problem, self._is_cut = sqlite3.DatabaseError("keys are out of order"), True
+                    return
+                here = key
+                yield key, value
             if len(rows) < limit:
                 return
-            here = rows[-1][0]
+
+    def _is_further(self, key: Any, here: Any, order: str) -> bool:
+        if here is None:
+            return isinstance(key, int | str)
+        return type(key) is type(here) and bool(key > here if order == "ASC" else key < here)
 
     def _ask(self, columns: str, here: Key | None, end: Key | None, order: str, limit: int) -> list[tuple[Any, ...]]:
         conditions, values = [], []

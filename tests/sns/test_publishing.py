@@ -12,7 +12,7 @@ from eventbus.bus import EventBus
 from eventbus.clock import VirtualClock
 from eventbus.delivery.targets import Message, Source
 from eventbus.errors import AccessDenied, AWSError, BusNotRunning
-from eventbus.iam.access import AccessPolicy
+from tests.sns.doubles import Moody
 from triggers.sns import SNS, InvalidParameter, NotFound, Topic
 from triggers.sqs import SQS, Queue
 
@@ -184,33 +184,6 @@ async def test_raw_delivery_drops_what_has_too_many_attributes(bus: EventBus, sn
         assert await raw.receive(10) == []
         assert len((await drained(queue))[0]["MessageAttributes"]) == 11
         assert failures(bus, topic) == 1
-
-
-class Moody:
-    """A queue whose service is down for some attempts."""
-
-    kind = "queue"
-    send_action = "sqs:SendMessage"
-    label = "moody"
-    is_fifo = True
-
-    def __init__(self, queue: Queue, failures: int) -> None:
-        self.name = "moody.fifo"
-        self.arn = queue.arn.replace(queue.name, self.name)
-        self.access = AccessPolicy(self.arn)
-        self.queue = queue
-        self.failures = failures
-        self.attempts: list[float] = []
-
-    def allow(self, source: Any) -> None:
-        self.access.allow(source, self.send_action)
-
-    def accept(self, message: Message, source: Source, **grouping: Any) -> Any:
-        self.attempts.append(self.queue._bus.clock.now() - 1_767_225_600)
-        if self.failures:
-            self.failures -= 1
-            raise AWSError("The service is down.")
-        return self.queue.accept(message, source, **grouping)
 
 
 async def test_a_fault_of_the_endpoint_is_retried_and_a_group_keeps_its_order(
