@@ -53,6 +53,7 @@ from eventbus.functions.function import Function
 from eventbus.iam.evaluation import Decision
 from eventbus.iam.principals import Principal
 from eventbus.ids import Ids
+from eventbus.storage.errors import StoreError
 from eventbus.storage.port import Store
 from eventbus.storage.sqlite import SQLiteStore
 from eventbus.telemetry.capture import capture
@@ -268,7 +269,13 @@ class EventBus:
                     failure = error  # raised below, outside of the group, which would wrap it
                 await self._close()
                 if self.store is not None:
-                    await self.store.aclose()
+                    try:
+                        await self.store.aclose()
+                    except StoreError as error:
+                        if failure is None:
+                            failure = error
+                        else:
+                            failure.add_note(str(error))
                 tasks.cancel_scope.cancel()
         finally:
             self._state = "closed"

@@ -132,12 +132,17 @@ class BatchLog:
             batch.undo.append(undo)
         else:
             batch.facts[change] = value
-        if self._dirty is not None:
-            self._dirty.set()
+        self._notice()
 
     def when_safe(self, then: Callable[[], None]) -> None:
         """Call something when everything changed so far is safe."""
         (self._open.then_for_facts if self._states_facts else self._open.then).append(then)
+        self._notice()
+
+    def _notice(self) -> None:
+        """Let `run` know that there is something to write."""
+        if self._dirty is not None:
+            self._dirty.set()
 
     def get(self, change: Change) -> bytes | None:
         for batch in (self._open, self._in_flight):
@@ -220,6 +225,8 @@ class BatchLog:
             undo()  # it may state facts of its own, which are newer than those
         for lost in (batch, later):
             _finish(lost, error)
+        if not self._open.is_empty:
+            self._notice()
 
     async def run(self, lazily: float) -> None:
         """Write what nobody waits for, `lazily` seconds after it was changed, until cancelled."""

@@ -293,11 +293,15 @@ class _WriterThread:
 
     def stop(self) -> None:
         """End the thread, when it has written what it was given; from then on `write` writes at once."""
+        if self._has_stopped:
+            return
+        self._has_stopped = True
+        self._inbox.put(None)
         if self._thread is not None:
-            self._inbox.put(None)
             self._thread.join()
             self._thread = None
-        self._has_stopped = True
+        while not self._inbox.empty() and (order := self._inbox.get()) is not None:  # it never began
+            self._ended.append((order[1], self._commit(order[0])))
 
     def write(self, rows: Rows, done: Done) -> None:
         if self._has_stopped:

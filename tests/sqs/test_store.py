@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import attrs
@@ -115,6 +116,36 @@ class QueueMachine(RuleBasedStateMachine):
         self.store.show_at(chosen.message, self.now + timeout, self.now)
         chosen.visible_at = self.now + timeout
 
+    @precondition(lambda self: self.expected)
+    @rule(data=st.data())
+    def delete_and_take_back(self, data: st.DataObject) -> None:
+        self.store.pass_time(self.now, RETENTION)
+        for chosen in data.draw(st.lists(st.sampled_from(self.expected), min_size=1, unique_by=id)):
+            standing = chosen.message.standing()
+            self.store.remove(chosen.message)
+            self.store.put_back(chosen.message, standing)
+
+    @rule(limit=st.integers(1, 10), visibility=SECONDS)
+    def receive_and_take_back(self, limit: int, visibility: int) -> None:
+        self.store.pass_time(self.now, RETENTION)
+        before: list[tuple[StoredMessage, Any]] = []
+        self.store.take(self.now, limit, visibility, MAX_RECEIVES, before)
+        for message, standing in reversed(before):
+            self.store.put_back(message, standing)
+
+    @rule(delay=SECONDS)
+    def send_and_take_back(self, delay: int) -> None:
+        message = StoredMessage("never", "body", {}, self.now, self.now, "me", None, group_id="a")
+        self.store.add(message, self.now, delay)
+        self.store.take_back(message)
+
+    @rule()
+    def restart(self) -> None:
+        messages = list(self.store)
+        orders = itertools.count(max((m.order for m in messages), default=-1) + 1)
+        self.store = self.make()
+        assert self.store.adopt(messages, orders.__next__) == []
+
     @invariant()
     def nothing_is_lost(self) -> None:
         assert len(self.store) == len(self.expected)
@@ -193,3 +224,17 @@ def test_a_dead_message_of_a_group_lets_the_next_one_through() -> None:
     assert [m.message_id for m in taken] == ["m1"]
     store.remove(taken[0])
     assert len(store) == 0
+
+
+def test_what_was_put_back_is_dropped_in_its_turn() -> None:
+    """The oldest message is the first to go, although it came back last."""
+    store = StandardStore()
+    for number in range(2):
+        store.add(_message(number), 0.0, 0.0)
+    second = attrs.evolve(_message(2), enqueued_at=400.0)
+    store.add(second, 400.0, 0.0)
+    for message in list(store)[:2]:
+        standing = message.standing()
+        store.remove(message)
+        store.put_back(message, standing)
+    assert [m.message_id for m in store.pass_time(500.0, 500.0)] == ["m0", "m1"]

@@ -2,118 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
-import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from structlog.testing import LogCapture
 
-from eventbus import EventBus, VirtualClock
+from eventbus import EventBus
 from eventbus.storage.errors import StoreUnavailable
 from eventbus.storage.memory import MemoryStore
-from eventbus.storage.port import Store
-from eventbus.storage.sqlite import SQLiteStore
-from triggers.deduplication import Deduplication
+from tests.storage.world import LARGE, START, Place, World, bucket_state, queue_state, running
 from triggers.s3 import S3
-from triggers.s3.errors import NoSuchKey
-from triggers.sns import SNS
 from triggers.sqs import SQS
 
 pytestmark = pytest.mark.anyio
 
 FULL = OSError(28, "No space left on device")
-LARGE = bytes(range(256)) * 300  # 75 KiB: beyond what a row holds
-START = 1_767_225_600.0
-
-
-class World:
-    """A bus with one of everything, wired anew at every start."""
-
-    def __init__(self, store: Store, now: float = START) -> None:
-        self.clock = VirtualClock(start=now)
-        self.bus = EventBus(clock=self.clock, seed=3, store=store)
-        capture = LogCapture()
-        self.bus.log = structlog.wrap_logger(None, processors=[capture])
-        self.logs: list[Any] = capture.entries
-        self.s3, self.sqs, self.sns = S3(self.bus), SQS(self.bus), SNS(self.bus)
-        self.plain = self.s3.create_bucket("plain")
-        self.versioned = self.s3.create_bucket("versioned", versioning=True)
-        self.dead = self.sqs.create_queue("dead")
-        self.work = self.sqs.create_queue("work", visibility_timeout=30, dead_letter=self.dead, max_receive_count=2)
-        self.orders = self.sqs.create_queue("orders.fifo", fifo=True, content_based_deduplication=True)
-        self.inbox = self.sqs.create_queue("inbox")
-        self.ledger = self.sqs.create_queue("ledger.fifo", fifo=True)
-        self.news = self.sns.create_topic("news")
-        self.news.subscribe(self.inbox, grant=True)
-        self.steps = self.sns.create_topic("steps.fifo", fifo=True)
-        self.steps.subscribe(self.ledger, grant=True)
-        self.handled: list[str] = []
-
-        @self.plain.on("s3:ObjectCreated:*", name="handle", prefix="in/")
-        def handle(event: Any, context: Any) -> None:
-            self.handled.append(event["Records"][0]["s3"]["object"]["key"])
-
-        self.plain.notify(self.inbox, "s3:ObjectCreated:*", prefix="told/", grant=True)
-
-    async def observe(self) -> dict[str, Any]:
-        """Everything that a user can find out, except what a restart must change."""
-        return {
-            **{f"bucket {b.name}": await _bucket(b) for b in (self.plain, self.versioned)},
-            **{f"queue {queue.name}": _queue(queue) for queue in self.sqs},
-            "ids of orders": self._known(self.orders._duplicates),
-            "ids of steps": self._known(self.steps._duplicates),
-        }
-
-    def _known(self, memory: Deduplication[Any]) -> dict[Any, Any]:
-        return {key: value for key in memory._seen if (value := memory.find(key, self.clock.now())) is not None}
-
-
-async def _bucket(bucket: Any) -> dict[str, Any]:
-    versions = []
-    for entry in bucket.list_object_versions_nowait().entries:
-        shown: list[Any] = [entry]
-        if not entry.is_delete_marker:
-            version_id = entry.version_id if bucket.versioning else None
-            answer = await bucket.get_object(entry.key, version_id=version_id)
-            shown += [answer.body, answer.content_type, answer.headers, answer.metadata, answer.parts_count]
-            shown += [await bucket.get_object_tagging(entry.key, version_id=version_id)]
-            shown += [await bucket.get_object_acl(entry.key, version_id=version_id)]
-        versions.append(shown)
-    uploads = (await bucket.list_multipart_uploads()).uploads
-    return {
-        "versioning": bucket.versioning,
-        "objects": bucket.list_objects_nowait(),
-        "versions": versions,
-        "uploads": [(u, await bucket.list_parts(u.key, u.upload_id)) for u in uploads],
-    }
-
-
-def _queue(queue: Any) -> dict[str, Any]:
-    statistics = queue.statistics()
-    messages = [
-        (m.message_id, m.body, m.attributes, m.system_attributes(), m.visible_at, m.receives, m.state, m.taken_at)
-        for m in queue._store
-    ]
-    in_line = sorted((m.visible_at, m.rank, m.message_id) for m in queue._store)
-    return {"statistics": statistics, "messages": messages, "line": [message_id for _, _, message_id in in_line]}
-
-
-class Place:
-    """Where a store survives: a file, or an object in memory."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.memory = MemoryStore()
-
-    def store(self) -> Store:
-        return self.memory if self.path is None else SQLiteStore(self.path)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -121,14 +29,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(tmp_path / "bus.db" if request.param == "sqlite" else None)
 
 
-@asynccontextmanager
-async def running(store: Store, now: float = START) -> AsyncGenerator[World, None]:
-    world = World(store, now)
-    async with world.bus:
-        yield world
-
-
-# -- what a restart keeps ------------------------------------------------------------------------------------------------
+# -- what a restart keeps -----------------------------------------------------------------------------------------
 
 
 async def objects(w: World) -> None:
@@ -417,7 +318,7 @@ async def test_content_waits_until_its_bucket_or_queue_is_declared(place: Place)
         await late.put_object("k", LARGE)
         await late.put_object("k", b"2")
         await later.send("m", group_id="g", deduplication_id="d")
-        before = [await _bucket(late), _queue(later)]
+        before = [await bucket_state(late), queue_state(later)]
     async with running(place.store()) as world:
         told = [(entry["event"], entry.get("bucket") or entry.get("queue")) for entry in world.logs]
         assert ("objects_of_undeclared_bucket", "late") in told
@@ -425,10 +326,10 @@ async def test_content_waits_until_its_bucket_or_queue_is_declared(place: Place)
         assert len(told) == 2
     async with running(place.store()) as world:
         late, later = world.s3.create_bucket("late"), world.sqs.create_queue("later.fifo", fifo=True)
-        assert [await _bucket(late), _queue(later)] == before
+        assert [await bucket_state(late), queue_state(later)] == before
         assert late.versioning == "Enabled"  # nothing was declared, so what was set at run time holds
         await later.send("m", group_id="g", deduplication_id="d")
-        assert _queue(later) == before[1]
+        assert queue_state(later) == before[1]
 
 
 async def test_services_may_be_made_after_the_start(place: Place) -> None:
@@ -473,7 +374,7 @@ async def test_deleting_a_bucket_or_a_queue_removes_its_rows(place: Place) -> No
         assert world.s3.create_bucket("gone").versioning is None
 
 
-# -- what a crash loses -------------------------------------------------------------------------------------------------
+# -- what a crash loses -----------------------------------------------------------------------------------------
 
 
 async def test_a_crash_loses_an_object_and_its_event_together() -> None:
@@ -520,7 +421,7 @@ async def test_a_redrive_is_one_transaction() -> None:
             assert (world.work.statistics().total, world.dead.statistics().total) == ((0, 1) if synced else (1, 0))
 
 
-# -- what a full disk takes back ------------------------------------------------------------------------------------------
+# -- what a full disk takes back ---------------------------------------------------------------------------------------
 
 CHANGES: dict[str, Callable[[World, Any], Awaitable[Any]]] = {
     "put": lambda w, _: w.plain.put_object("new", b"x", tags={"a": "1"}),
@@ -683,15 +584,29 @@ async def test_a_receiver_who_waits_gets_what_was_put_back() -> None:
     store = MemoryStore()
     async with running(store) as world:
         await world.work.send("m")
-        store.failing = FULL
-        with pytest.raises(StoreUnavailable):
-            await world.work.receive()
-        store.failing = None
-        [message] = await world.work.receive(wait=20)
-        assert (message.body, message.receive_count) == ("m", 1)
+        received: list[Any] = []
+
+        async def wait() -> None:
+            with anyio.fail_after(10):
+                while not received:
+                    try:
+                        received.extend(await world.work.receive(wait=20))
+                    except StoreUnavailable:
+                        pass  # it was put back, and taken too early
+
+        async with anyio.create_task_group() as tasks:
+            store.failing = FULL
+            world.work.receive_nowait()
+            tasks.start_soon(wait)
+            await anyio.lowlevel.checkpoint()
+            with pytest.raises(StoreUnavailable):
+                await world.bus.synced()
+            store.failing = None
+        [message] = received
+        assert (message.body, message.receive_count, world.clock.elapsed) == ("m", 1, 0)
 
 
-# -- anything, in any order ----------------------------------------------------------------------------------------------
+# -- anything, in any order -----------------------------------------------------------------------------------------
 
 KEYS = st.sampled_from(["a", "in/b", "told/c"])
 BODIES = st.sampled_from([b"", b"x", b"yy"])
@@ -879,130 +794,3 @@ def test_after_anything_the_state_is_that_of_the_last_safe_point(anyio_backend: 
         anyio.run(play, script, backend=anyio_backend)
 
     check()
-
-
-# -- large bodies ---------------------------------------------------------------------------------------------------------
-
-
-def files(path: Path) -> list[bytes]:
-    directory = path.with_name(path.name + "-objects")
-    return sorted(file.read_bytes() for file in directory.iterdir()) if directory.exists() else []
-
-
-async def test_large_bodies_lie_in_files_for_as_long_as_a_row_names_them(tmp_path: Path) -> None:
-    path = tmp_path / "bus.db"
-    async with running(SQLiteStore(path)) as world:
-        await world.plain.put_object("small", bytes(64 * 1024))
-        assert files(path) == []
-        await world.plain.put_object("a", LARGE)
-        assert files(path) == [LARGE]
-        await world.plain.copy_object("plain/a", "b")
-        assert files(path) == [LARGE, LARGE]
-        ranged = await world.plain.get_object("a", range="bytes=70000-70004")
-        assert ranged.body == LARGE[70000:70005]
-        await world.plain.put_object("a", LARGE + b"!")
-        await world.plain.delete_object("b")
-        await world.bus.wait_idle()
-        assert files(path) == [LARGE + b"!"]
-        (path.with_name("bus.db-objects") / "stray").write_bytes(b"from a crash")
-    async with running(SQLiteStore(path)) as world:
-        assert files(path) == [LARGE + b"!"]
-        assert [entry["event"] for entry in world.logs] == ["orphaned_objects_removed"]
-        assert (await world.plain.get_object("a")).body == LARGE + b"!"
-        assert not isinstance(world.plain._store.heads["a"].body, bytes)
-
-
-async def test_a_file_goes_with_the_row_that_could_not_be_written(tmp_path: Path) -> None:
-    path = tmp_path / "bus.db"
-    async with running(SQLiteStore(path)) as world:
-        upload = await world.plain.create_multipart_upload("u")
-        await world.plain.put_object("a", LARGE)
-        await world.bus.wait_idle()
-        before = await world.observe()
-        original = world.bus.store.log._writer.write  # type: ignore[union-attr]
-        world.bus.store.log._writer.write = lambda rows, done: done(FULL)  # type: ignore[union-attr,method-assign]
-        for attempt in (
-            lambda: world.plain.put_object("a", LARGE + b"!"),
-            lambda: world.plain.copy_object("plain/a", "b"),
-            lambda: world.plain.upload_part("u", upload, 1, LARGE),
-            lambda: world.plain.delete_object("a"),
-        ):
-            with pytest.raises(StoreUnavailable):
-                await attempt()
-            assert files(path) == [LARGE]
-            assert await world.observe() == before
-        with pytest.raises(NoSuchKey):
-            await world.plain.put_object("b", LARGE, if_match="x")  # refused when the file was written already
-        assert files(path) == [LARGE]
-        world.bus.store.log._writer.write = original  # type: ignore[union-attr,method-assign]
-    async with running(SQLiteStore(path)) as world:
-        assert await world.observe() == before
-
-
-async def test_a_directory_that_cannot_be_written_refuses_the_object(tmp_path: Path) -> None:
-    path = tmp_path / "bus.db"
-    path.with_name("bus.db-objects").write_text("no directory")
-    async with running(SQLiteStore(path)) as world:
-        before = await world.observe()
-        with pytest.raises(StoreUnavailable, match="Not a directory"):
-            await world.plain.put_object("a", LARGE)
-        with pytest.raises(StoreUnavailable, match="Not a directory"):
-            world.plain.put_object_nowait("a", LARGE)
-        await world.plain.put_object("b", b"small")
-        await world.plain.delete_object("b")
-        assert await world.observe() == before
-
-
-async def test_an_upload_of_large_parts_becomes_one_file(tmp_path: Path) -> None:
-    path = tmp_path / "bus.db"
-    part = bytes(5 * 1024 * 1024)
-    async with running(SQLiteStore(path)) as world:
-        upload = await world.plain.create_multipart_upload("u")
-        parts = [
-            await world.plain.upload_part("u", upload, 1, part),
-            await world.plain.upload_part("u", upload, 2, b"e"),
-        ]
-        await world.plain.upload_part("u", upload, 3, LARGE)
-        await world.plain.complete_multipart_upload("u", upload, parts)
-        await world.bus.wait_idle()
-        assert files(path) == [part + b"e"]
-        assert (await world.plain.get_object("u", part_number=2)).body == b"e"
-
-
-async def test_a_body_is_read_to_its_end_although_the_object_is_deleted_meanwhile(tmp_path: Path) -> None:
-    async with running(SQLiteStore(tmp_path / "bus.db")) as world:
-        await world.plain.put_object("a", LARGE)
-        bodies: list[bytes] = []
-
-        async def read() -> None:
-            try:
-                bodies.append((await world.plain.get_object("a")).body)
-            except NoSuchKey:
-                bodies.append(LARGE)
-
-        async with anyio.create_task_group() as tasks:
-            for _ in range(20):
-                tasks.start_soon(read)
-            tasks.start_soon(world.plain.delete_object, "a")
-            for _ in range(20):
-                tasks.start_soon(read)
-        assert bodies == [LARGE] * 40
-        await world.bus.wait_idle()
-        assert files(tmp_path / "bus.db") == []
-
-
-async def test_a_body_that_has_changed_on_disk_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "bus.db"
-    async with running(SQLiteStore(path)) as world:
-        await world.plain.put_object("a", LARGE)
-        [file] = path.with_name("bus.db-objects").iterdir()
-        file.write_bytes(b"?" + LARGE[1:])
-        with pytest.raises(Exception, match="does not match its checksum"):
-            await world.plain.get_object("a")
-        with pytest.raises(Exception, match="does not match its checksum"):
-            await world.plain.copy_object("plain/a", "b")
-        file.unlink()
-        with pytest.raises(Exception, match="is missing"):
-            world.plain.get_object_nowait("a")
-        assert world.plain.list_objects_nowait().keys == ["a"]
-        assert json.dumps(world.plain.list_objects_nowait().contents[0].size) == str(len(LARGE))
