@@ -385,6 +385,10 @@ class EventBus:
         """Take a resource off the bus."""
         self._resources.pop(resource.arn, None)
 
+    def find(self, arn: str) -> Target | None:
+        """The resource with this ARN, or None."""
+        return self._resources.get(arn)
+
     def resource(self, target: object) -> Target:
         """Find what an object, an ARN or a function's name stands for.
 
@@ -425,7 +429,7 @@ class EventBus:
         self._budget -= 1
         function = target if target.__class__ is Function and target.lane.bus is self else self._function(target)
         if self._budget <= 0 or self.full or self.backlog_bytes >= self.queue_bytes:
-            await self._wait_for_room("push", lambda: (function,))
+            await self._wait_for_room("push", function.arn.__eq__)
         body, copy = encode_and_copy(payload)
         sender = source if source.__class__ is Source else self.source_of(source)
         event = self.enqueue(function, body, sender, None, copy)
@@ -608,32 +612,30 @@ class EventBus:
             self._at_rest.set()
             self._at_rest = None
 
-    def room(self, targets: Callable[[], Iterable[object]] | None = None) -> Awaitable[None]:
+    def room(self, reaches: Callable[[str], bool] | None = None) -> Awaitable[None]:
         """Wait while a queue is full, and give the event loop its turns: the first thing that a publisher does.
 
-        `targets()` are those that it may publish to; without it, it waits for every full queue. A handler never waits:
-        it might wait for the queue that it empties.
+        `reaches(arn)` says whether what is published may reach the function with this ARN; without it every full queue
+        is waited for. A handler never waits: it might wait for the queue that it empties.
         """
         self._budget -= 1
         if self._budget <= 0 or self.full or self.backlog_bytes >= self.queue_bytes:
-            return self._wait_for_room("publishing", targets)
+            return self._wait_for_room("publishing", reaches)
         return _DONE
 
-    async def _wait_for_room(self, call: str, targets: Callable[[], Iterable[object]] | None) -> None:
+    async def _wait_for_room(self, call: str, reaches: Callable[[str], bool] | None) -> None:
         self._budget = BUDGET
         await checkpoint()
         if current_environment.get() is not None:
             return
-        while self._state == "running" and self._has_no_room(targets):
+        while self._state == "running" and self._has_no_room(reaches):
             await self._wait_for_space()
         self.accepting(call)
 
-    def _has_no_room(self, targets: Callable[[], Iterable[object]] | None) -> bool:
+    def _has_no_room(self, reaches: Callable[[str], bool] | None) -> bool:
         if self.backlog_bytes >= self.queue_bytes:
             return True
-        if not self.full or targets is None:
-            return bool(self.full)
-        return any(isinstance(target, Function) and target.lane in self.full for target in targets())
+        return bool(self.full) if reaches is None else any(reaches(lane.arn) for lane in self.full)
 
     async def _wait_for_space(self) -> None:
         if self._space is None:

@@ -161,11 +161,14 @@ class SQLiteStore:
             raise StoreError(f"{self.path} is an SQLite file of another program; give the bus a file of its own")
         if found > SCHEMA:
             raise StoreTooNew(self.path, found, SCHEMA)
+        if is_new:
+            self._migrate(connection, SCHEMA)  # before there is a log: a file whose log is lost still is known as ours
         if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
             raise StoreError(f"{self.path} is on a file system without write-ahead logging; choose another place")
         connection.execute(f"PRAGMA synchronous={self.synchronous}")
-        if is_new or found < SCHEMA:
-            self._migrate(connection, SCHEMA if is_new else max(found, 1))
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
+        if not is_new and found < SCHEMA:
+            self._migrate(connection, max(found, 1))
 
     def _migrate(self, connection: sqlite3.Connection, found: int) -> None:
         connection.execute("BEGIN IMMEDIATE")

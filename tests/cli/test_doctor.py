@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two stores with events, dead letters and a large object: one that was left, one whose process was killed."""
     folder = tmp_path_factory.mktemp("stores")
     for ends in ("left", "killed"):
-        command = [sys.executable, "-c", BUS, folder / f"{ends}.db", ends]
+        command = [sys.executable, "-c", BUS, str(folder / f"{ends}.db"), ends]
         assert subprocess.run(command, env=ENVIRONMENT, timeout=60).returncode == (9 if ends == "killed" else 0)
     return folder
 

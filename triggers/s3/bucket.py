@@ -9,6 +9,7 @@ from eventbus.arn import Arn
 from eventbus.delivery.targets import Message, Source
 from eventbus.timestamps import iso_time
 from triggers.s3.content import PLAIN, etag_of
+from triggers.s3.deleting import Deleting
 from triggers.s3.errors import IllegalVersioningConfiguration, NoSuchBucket
 from triggers.s3.event_types import PUT
 from triggers.s3.listing import Listing
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from eventbus.telemetry.trace import Cause
 
 
-class Bucket(Multipart, Reading, Listing, Tagging, Wiring):
+class Bucket(Multipart, Deleting, Reading, Listing, Tagging, Wiring):
     """One bucket, made by `s3.create_bucket(name)` and found by `s3[name]`.
 
     Operations on objects are asynchronous and need a running bus; those that can send an event first wait for room on

@@ -66,7 +66,7 @@ class Copying(Writing):
         if self._kept is not None:
             staged = await self._stage_copy(parse_source(source, source_version_id), key)
         try:
-            await self._bus.room()
+            await self._bus.room(self.reaches)
             result = self._copy_object(source, key, source_version_id, conditions, *settings, staged)
         finally:
             if staged is not None and self._kept is not None:

@@ -30,6 +30,10 @@ _NO_MATCH = "no notification matches this event and key"
 _NOTHING_CONFIGURED = "the bucket has no notifications"
 
 
+def _nobody(function_arn: str) -> bool:
+    return False
+
+
 class BucketCore:
     """Identity and state of one bucket."""
 
@@ -129,6 +133,17 @@ class BucketCore:
     def _check_version_id(self, version_id: str) -> None:
         if self._versioning is None and version_id != NULL:
             raise InvalidArgument("Invalid version id specified", "versionId", version_id)
+
+    def reaches(self, function_arn: str) -> bool:
+        """Whether what happens here may reach this function, by itself or through a topic."""
+        for rule in self._configuration.rules:
+            if rule.arn == function_arn:
+                return True
+            if rule.kind == "Topic":
+                topic = self._bus.find(rule.arn)
+                if topic is not None and getattr(topic, "reaches", _nobody)(function_arn):
+                    return True
+        return False
 
     # -- how an event leaves ------------------------------------------------------------------------------------------
 

@@ -18,21 +18,13 @@ from triggers.s3.errors import (
     InvalidPartOrder,
     InvalidRequest,
     MalformedXML,
-    NoSuchUpload,
 )
 from triggers.s3.event_types import COMPLETE_MULTIPART_UPLOAD
-from triggers.s3.listing import page_size
 from triggers.s3.names import Tags, check_key
-from triggers.s3.objects import Body, SystemHeaders, group_of
+from triggers.s3.objects import Body, SystemHeaders
 from triggers.s3.preconditions import bare
-from triggers.s3.results import (
-    ListedUpload,
-    ListPartsResult,
-    ListUploadsResult,
-    PutObjectResult,
-    UploadedPart,
-    last_modified,
-)
+from triggers.s3.results import PutObjectResult, UploadedPart
+from triggers.s3.under_way import UnderWay, shown
 from triggers.s3.uploads import Part, Upload
 
 MAX_PARTS: Final = 10_000
@@ -43,7 +35,7 @@ PartName: TypeAlias = UploadedPart | tuple[int, str] | Mapping[str, Any]
 """What `upload_part` answered, `(part_number, etag)`, or boto3's `{"PartNumber": ..., "ETag": ...}`."""
 
 
-class Multipart(Copying):
+class Multipart(UnderWay, Copying):
     """The operations of multipart uploads."""
 
     async def create_multipart_upload(
@@ -156,7 +148,7 @@ class Multipart(Copying):
             self._kept.add_part(upload, part_number, part)
             if isinstance(data, Staged):
                 data.is_taken = True
-        return _shown(part_number, part)
+        return shown(part_number, part)
 
     async def complete_multipart_upload(
         self,
@@ -178,7 +170,7 @@ class Multipart(Copying):
         named = [_named(part) for part in parts]
         staged = None if self._kept is None else await self._stage_joined(key, upload_id, named)
         try:
-            await self._bus.room()
+            await self._bus.room(self.reaches)
             result = self._complete(key, upload_id, named, if_match, if_none_match, staged)
         finally:
             if staged is not None and self._kept is not None:
@@ -254,74 +246,6 @@ class Multipart(Copying):
         else:
             self._kept.end(upload)
             await self._bus.synced()
-
-    async def list_parts(
-        self, key: str, upload_id: str, *, max_parts: int = 1000, part_number_marker: int = 0
-    ) -> ListPartsResult:
-        """One page of the parts that an upload has, behind a part number. Raises NoSuchUpload or InvalidArgument."""
-        self._check("list_parts", "s3:ListMultipartUploadParts", key)
-        upload = self._upload(key, upload_id)
-        limit = page_size(max_parts, "max-parts")
-        numbers = sorted(number for number in upload.parts if number > part_number_marker)
-        page = numbers[:limit]
-        is_truncated = bool(page) and len(numbers) > limit
-        parts = [_shown(number, upload.parts[number]) for number in page]
-        return ListPartsResult(key, upload_id, parts, is_truncated, page[-1] if is_truncated else None)
-
-    async def list_multipart_uploads(
-        self,
-        prefix: str = "",
-        *,
-        delimiter: str = "",
-        max_uploads: int = 1000,
-        key_marker: str = "",
-        upload_id_marker: str = "",
-    ) -> ListUploadsResult:
-        """One page of the uploads under way, by key and then by when they began.
-
-        Behind `key_marker`, or with `upload_id_marker` behind that upload of that key.
-        """
-        self._check("list_multipart_uploads", "s3:ListBucketMultipartUploads")
-        limit = page_size(max_uploads, "max-uploads")
-        # uploads are in the order of their beginning, but for one whose end was taken back, and sorting keeps it
-        found = sorted((u for u in self._uploads.values() if u.key.startswith(prefix)), key=lambda u: (u.key, u.number))
-        uploads: list[ListedUpload] = []
-        prefixes: list[str] = []
-        last: tuple[str, str | None] = ("", None)
-        is_truncated = False
-        for upload in _behind(found, key_marker, upload_id_marker):
-            group = group_of(upload.key, prefix, delimiter)
-            if group is not None and (group in prefixes[-1:] or (key_marker == group and not upload_id_marker)):
-                continue
-            if len(uploads) + len(prefixes) >= limit:
-                is_truncated = limit > 0
-                break
-            if group is None:
-                uploads.append(ListedUpload(upload.key, upload.upload_id, last_modified(upload.begun_at)))
-                last = (upload.key, upload.upload_id)
-            else:
-                prefixes.append(group)
-                last = (group, None)
-        next_key, next_id = last if is_truncated else (None, None)
-        return ListUploadsResult(uploads, prefixes, is_truncated, next_key, next_id)
-
-    def _upload(self, key: str, upload_id: str) -> Upload:
-        upload = self._uploads.get(upload_id)
-        if upload is None or upload.key != key:
-            raise NoSuchUpload(str(upload_id))
-        return upload
-
-
-def _behind(uploads: list[Upload], key_marker: str, upload_id_marker: str) -> list[Upload]:
-    if not upload_id_marker:
-        return [upload for upload in uploads if upload.key > key_marker]
-    same_key = [upload for upload in uploads if upload.key == key_marker]
-    at = next((n for n, upload in enumerate(same_key) if upload.upload_id == upload_id_marker), len(same_key))
-    return same_key[at + 1 :] + [upload for upload in uploads if upload.key > key_marker]
-
-
-def _shown(number: int, part: Part) -> UploadedPart:
-    return UploadedPart(number, part.etag, len(part.body), last_modified(part.stored_at))
 
 
 def _named(part: PartName) -> tuple[int, str]:

@@ -21,7 +21,7 @@ class Tagging(BucketCore):
         `tags` are a dict or boto3's TagSet, at most ten. Raises InvalidTag, TooManyTags or MalformedXML.
         """
         self._bus.accepting("put_object_tagging")
-        await self._bus.room()
+        await self._bus.room(self.reaches)
         shown = self.put_object_tagging_nowait(key, tags, version_id=version_id)
         if self._kept is not None:
             await self._bus.synced()
@@ -40,7 +40,7 @@ class Tagging(BucketCore):
     async def delete_object_tagging(self, key: str, *, version_id: str | None = None) -> str | None:
         """Remove all tags of an object, and send `s3:ObjectTagging:Delete`; answers the version id."""
         self._bus.accepting("delete_object_tagging")
-        await self._bus.room()
+        await self._bus.room(self.reaches)
         shown = self.delete_object_tagging_nowait(key, version_id=version_id)
         if self._kept is not None:
             await self._bus.synced()
@@ -58,7 +58,7 @@ class Tagging(BucketCore):
         Raises InvalidArgument for an unknown canned ACL.
         """
         self._bus.accepting("put_object_acl")
-        await self._bus.room()
+        await self._bus.room(self.reaches)
         self.put_object_acl_nowait(key, acl, version_id=version_id)
         if self._kept is not None:
             await self._bus.synced()

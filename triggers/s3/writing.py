@@ -1,40 +1,28 @@
-"""Writing: put, copy and delete."""
+"""Writing: put and post."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import md5
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from eventbus.errors import AccessDenied
 from triggers.s3.bodies import Staged
 from triggers.s3.content import PLAIN, Bytes, Content, Settings, check_md5, in_memory, read
 from triggers.s3.core import BucketCore
-from triggers.s3.errors import InvalidArgument, MalformedXML, S3Error
-from triggers.s3.event_types import DELETE, DELETE_MARKER_CREATED, POST, PUT, EventType
+from triggers.s3.event_types import POST, PUT, EventType
 from triggers.s3.names import Tags, check_key
 from triggers.s3.objects import NULL, Body, SystemHeaders, Version
 from triggers.s3.preconditions import check_write
 from triggers.s3.results import (
-    DeletedObject,
-    DeleteFailure,
-    DeleteObjectResult,
-    DeleteObjectsResult,
     PutObjectResult,
 )
 
 if TYPE_CHECKING:
-    from eventbus.telemetry.trace import Action
-
-MAX_DELETED_AT_ONCE = 1000
-"""Keys of one DeleteObjects (S3 API reference, "DeleteObjects")."""
-
-Named: TypeAlias = str | tuple[str, str | None] | Mapping[str, str]
-"""A key, a key and a version id, or boto3's `{"Key": ..., "VersionId": ...}`."""
+    pass
 
 
 class Writing(BucketCore):
-    """The operations that put objects in and take them out."""
+    """The operations that put objects in."""
 
     async def put_object(
         self,
@@ -82,7 +70,7 @@ class Writing(BucketCore):
                 if_match,
                 if_none_match,
             )
-        await self._bus.room()
+        await self._bus.room(self.reaches)
         return self._put_object(
             "put_object",
             PUT,
@@ -144,7 +132,7 @@ class Writing(BucketCore):
         data = await read(body)
         if self._kept is not None:
             return await self._put_safely("post_object", POST, key, data, content_type, metadata, tags, acl, headers)
-        await self._bus.room()
+        await self._bus.room(self.reaches)
         return self._put_object("post_object", POST, key, data, content_type, metadata, tags, acl, headers)
 
     async def _put_safely(self, verb: str, kind: EventType, key: str, data: bytes, *rest: Any) -> PutObjectResult:
@@ -152,7 +140,7 @@ class Writing(BucketCore):
         assert self._kept is not None
         staged = await self._kept.stage(data)
         try:
-            await self._bus.room()
+            await self._bus.room(self.reaches)
             result = self._put_object(verb, kind, key, data if staged is None else staged, *rest)
         finally:
             if staged is not None:
@@ -236,93 +224,3 @@ class Writing(BucketCore):
     def _check_write(self, key: str, if_match: str | None, if_none_match: str | None) -> None:
         current = self._store.current(key)
         check_write(key, None if current is None else current.etag, if_match, if_none_match)
-
-    # -- delete -------------------------------------------------------------------------------------------------------
-
-    async def delete_object(self, key: str, version_id: str | None = None) -> DeleteObjectResult:
-        """Delete an object; without an error when it is not there.
-
-        In a bucket with versioning a delete without `version_id` makes a delete marker, and one with it removes that
-        version or marker for good. Sends `s3:ObjectRemoved:Delete` or `s3:ObjectRemoved:DeleteMarkerCreated`, or
-        nothing where nothing was removed. Raises InvalidArgument for a version id in a bucket without versioning,
-        NoSuchBucket or AccessDenied.
-        """
-        self._bus.accepting("delete_object")
-        await self._bus.room()
-        result = self.delete_object_nowait(key, version_id)
-        if self._kept is not None:
-            await self._bus.synced()
-        return result
-
-    def delete_object_nowait(self, key: str, version_id: str | None = None) -> DeleteObjectResult:
-        """The synchronous twin of `delete_object`: no back-pressure."""
-        self._check("delete_object", "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion", key)
-        check_key(key)
-        if version_id is not None:
-            self._check_version_id(version_id)
-        return self._delete(key, version_id)
-
-    def _delete(self, key: str, version_id: str | None) -> DeleteObjectResult:
-        action = self._bus.note("delete_object", self, key)
-        if version_id is None and self._versioning is not None:
-            return self._mark_deleted(key, action)
-        removed = (self._store if self._kept is None else self._kept).remove(key, version_id or NULL)
-        if removed is None:
-            action.note = "there was nothing to delete"
-            return DeleteObjectResult(False, version_id if self._versioning else None)
-        self._announce(DELETE, removed, action)
-        return DeleteObjectResult(removed.is_delete_marker, self._shown(removed.version_id))
-
-    def _mark_deleted(self, key: str, action: Action) -> DeleteObjectResult:
-        number = 0 if self._kept is None else self._next_number()
-        now = self._bus.clock.now()
-        marker = Version(key, self._new_version_id(), now, b"", "", is_delete_marker=True, number=number)
-        self._add(marker)
-        self._announce(DELETE_MARKER_CREATED, marker, action)
-        return DeleteObjectResult(True, marker.version_id)
-
-    async def delete_objects(self, keys: Iterable[Named], *, quiet: bool = False) -> DeleteObjectsResult:
-        """Delete up to 1,000 objects or versions in one call; each sends its own event, in the given order.
-
-        `keys` are keys, `(key, version_id)` pairs or boto3's `{"Key", "VersionId"}`. What cannot be deleted is in
-        `errors`; with `quiet` the result names nothing else. Raises MalformedXML for no keys or too many.
-        """
-        self._bus.accepting("delete_objects")
-        await self._bus.room()
-        result = self.delete_objects_nowait(keys, quiet=quiet)
-        if self._kept is not None:
-            await self._bus.synced()
-        return result
-
-    def delete_objects_nowait(self, keys: Iterable[Named], *, quiet: bool = False) -> DeleteObjectsResult:
-        """The synchronous twin of `delete_objects`: no back-pressure."""
-        if isinstance(keys, str):
-            raise MalformedXML("delete_objects takes a list of keys; delete_object takes one key")
-        named = [_name(key) for key in keys]
-        if not 1 <= len(named) <= MAX_DELETED_AT_ONCE:
-            raise MalformedXML(f"delete_objects takes 1 to {MAX_DELETED_AT_ONCE} keys")
-        deleted, errors = [], []
-        for key, version_id in named:
-            try:
-                result = self.delete_object_nowait(key, version_id)
-            except (S3Error, AccessDenied) as error:
-                if self._is_deleted:
-                    raise
-                code = "AccessDenied" if isinstance(error, AccessDenied) else error.code
-                errors.append(DeleteFailure(key, version_id, code, error.message))
-            else:
-                marker = result.version_id if result.delete_marker else None
-                deleted.append(DeletedObject(key, version_id, result.delete_marker, marker))
-        return DeleteObjectsResult([] if quiet else deleted, errors)
-
-
-def _name(named: Named) -> tuple[str, str | None]:
-    if isinstance(named, str):
-        return named, None
-    if isinstance(named, Mapping):
-        if "Key" not in named:
-            raise MalformedXML("an object to delete has a Key")
-        return named["Key"], named.get("VersionId")
-    if len(named) != 2:
-        raise InvalidArgument("An object to delete is a key, or a key and a version id", "Object", repr(named))
-    return named

@@ -212,6 +212,10 @@ class SubscribedTopic(ConfiguredTopic):
         pending = sum(not subscription.is_confirmed for subscription in self._subscriptions.values())
         return len(self._subscriptions) - pending, pending, self._deleted_subscriptions
 
+    def reaches(self, function_arn: str) -> bool:
+        """Whether this function is subscribed."""
+        return ("lambda", function_arn) in self._by_endpoint
+
     def _known(self, endpoint: Endpoint, settings: SubscriptionSettings) -> Subscription | None:
         known = self._by_endpoint.get((endpoint.protocol, endpoint.address))
         if known is not None and known.settings != settings:

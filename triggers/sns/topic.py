@@ -74,7 +74,7 @@ class Topic(SubscribedTopic):
         When cancelled, the message was published to everybody or to nobody.
         """
         self._bus.accepting("publish")
-        await self._bus.room()
+        await self._bus.room(self.reaches)
         result = self.publish_nowait(
             message,
             subject=subject,
@@ -110,7 +110,7 @@ class Topic(SubscribedTopic):
         is in `failed`.
         """
         self._bus.accepting("publish_batch")
-        await self._bus.room()
+        await self._bus.room(self.reaches)
         result = self.publish_batch_nowait(entries)
         if self._kept is not None:
             await self._bus.synced()
