@@ -28,6 +28,8 @@ SOURCE = "s3.amazonaws.com"
 FUNCTIONS = ("steady", "flaky", "broken")
 STEPS = 25
 LIVES = 4
+HANGS = 10.0
+"""Seconds of real time, where a run takes milliseconds."""
 
 
 class Violation(AssertionError):
@@ -200,8 +202,12 @@ def judge(bus: EventBus, world: World) -> None:
 async def simulate(seed: int) -> World:
     """One seed's run. Raises Violation."""
     world = World(seed, random.Random(seed), MemoryStore())
-    for life in range(LIVES):
-        await live(world, is_last=life == LIVES - 1)
+    try:
+        with anyio.fail_after(HANGS):
+            for life in range(LIVES):
+                await live(world, is_last=life == LIVES - 1)
+    except TimeoutError:
+        raise Violation(f"the bus hangs in life {world.lives}") from None
     return world
 
 
