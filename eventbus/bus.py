@@ -35,6 +35,7 @@ from eventbus.errors import (
     BusClosed,
     BusNotRunning,
     ConfigurationError,
+    EventBusError,
     PayloadTooLarge,
     RecursiveInvocation,
     ResourceConflict,
@@ -234,7 +235,10 @@ class EventBus:
         if self._state != "new":
             raise BusAlreadyEntered
         self._lifetime = self._live()
-        await self._lifetime.__aenter__()
+        try:
+            await self._lifetime.__aenter__()
+        except BaseExceptionGroup as group:
+            raise _alone(group) from None
         return self
 
     async def __aexit__(self, *exception: Any) -> bool | None:
@@ -883,6 +887,12 @@ class EventBus:
     def watch_deadlines(self, timeout: float) -> None:
         """An environment goes to work: the watchdog must be awake in time."""
         self._watchdog.notice(timeout)
+
+
+def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What the task group has wrapped, if it is one refusal of ours: a store that is damaged, say."""
+    inner = group.exceptions[0]
+    return inner if len(group.exceptions) == 1 and isinstance(inner, EventBusError) else group
 
 
 def _known_principal(name: str) -> None:

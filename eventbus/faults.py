@@ -36,10 +36,15 @@ def _points(_: Any, __: Any, value: Mapping[str, float]) -> None:
     unknown = sorted(set(value) - set(POINTS))
     if unknown:
         raise ConfigurationError(f"exit_at has no point {', '.join(unknown)}; points are {', '.join(POINTS)}")
+    for point, chance in value.items():
+        if isinstance(chance, str | bool) or not 0 <= chance <= 1:
+            raise ConfigurationError(
+                f"exit_at[{point!r}]={chance!r}: a chance is a number from 0 (never) to 1 (always)"
+            )
 
 
 def _seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, int | float) or not value >= 0:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
         raise ConfigurationError(f"{attribute.name}={value!r}: seconds, 0 or more")
 
 

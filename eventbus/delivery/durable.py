@@ -126,7 +126,12 @@ class DurableEvents:
     def load(self, number: int, lane: Lane) -> Event | None:
         """Read one event that was left in the store."""
         row = self._events.get(number)
-        return None if row is None else self._event(number, row, lane)[0]
+        if row is None:
+            return None
+        event = self._event(number, row, lane)[0]
+        event.is_recovered = number <= self._first
+        event.needs_care = event.is_recovered or self._bus.faults is not None
+        return event
 
     def body(self, number: int) -> Encoded:
         """The payload of an event whose envelope was kept without it."""

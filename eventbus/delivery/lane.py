@@ -18,8 +18,9 @@ from eventbus.delivery.event import Attempt, Event, State
 from eventbus.delivery.retry import AsyncSettings, Decision, Discard, Finished, Reason, RetryAt, backoff, decide
 from eventbus.errors import BusClosed
 from eventbus.execution.environment import Environment, Phase
-from eventbus.execution.outcome import Failed, Outcome, Succeeded, Throttled
+from eventbus.execution.outcome import Failed, Outcome, Struck, Succeeded, Throttled
 from eventbus.execution.thread import ThreadEnvironment
+from eventbus.storage.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -177,6 +178,7 @@ class Lane:
     def put_or_leave(self, event: Event) -> None:
         """Queue an event that the store holds, or leave it there while the queue is long."""
         if self.left or len(self.queue) >= self.bus.queue_limit // 2:
+            event.note = "left in the store until there is room"
             self.left.append(event.number)
         else:
             self.put(event)
@@ -364,7 +366,9 @@ class Lane:
             self._end(event, State.FINISHED)
             return
         faults = self.bus.faults
-        if faults is not None and faults.concerns(event):
+        if isinstance(outcome, Throttled):
+            attempt.environment = None
+        elif faults is not None and faults.concerns(event):
             outcome = attempt.outcome = faults.after(event, outcome)
         now = self.bus.clock.now()
         match self._verdict(event, outcome, event.throttles, now):
@@ -398,7 +402,13 @@ class Lane:
         durable, faults = self.bus.durable, self.bus.faults
         if durable is not None and event.is_recovered:
             durable.begins(event)
-            await durable.synced()
+            try:
+                await durable.synced()
+            except StoreUnavailable:
+                # it has not begun: not an attempt that failed, but one for which the time has not come
+                event.attempts -= 1
+                event.throttles += 1
+                raise Struck(Throttled("ServiceException")) from None
         if faults is not None and faults.concerns(event):
             faults.before(event)
 

@@ -90,9 +90,9 @@ def _too_large() -> Failed:
 
 
 class Struck(Exception):
-    """The environment is hit, on demand, before its handler is called."""
+    """Something comes between the environment and its handler, which is not called."""
 
-    def __init__(self, outcome: Failed) -> None:
+    def __init__(self, outcome: Failed | Throttled) -> None:
         super().__init__(str(outcome))
         self.outcome = outcome
 
@@ -104,7 +104,7 @@ def crashed(request_id: str) -> Failed:
     )
 
 
-def raised(error: BaseException, request_id: str) -> Failed:
+def raised(error: BaseException, request_id: str) -> Failed | Throttled:
     """The outcome of a handler that raised this.
 
     SystemExit and KeyboardInterrupt end the process on AWS, so they become Runtime.ExitError.

@@ -270,6 +270,21 @@ def test_whatever_page_is_damaged_it_is_found_and_the_rest_exported(
             assert "DAMAGED: " in "\n".join(lines)
 
 
+def test_what_is_behind_a_damaged_page_is_exported_too(stores: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From both ends, up to the gap."""
+    path, out = stores / "left.db", stores / "out.jsonl"
+    content = bytearray(path.read_bytes())
+    page = content.index(b'"number":31,') // 4096 * 4096
+    content[page : page + 4096] = bytes(4096)
+    path.write_bytes(content)
+    status, lines, _ = doctor(path, "--export", out, capsys=capsys)
+    events = [row["key"] for row in map(json.loads, out.read_text().splitlines()) if row["space"] == "events"]
+    assert status == 1
+    assert (events[0], events[-1], 32 in events) == (2, 62, False)
+    assert 20 < len(events) < 42
+    assert any(line.startswith("  events: rows after ") and " cannot be read (" in line for line in lines)
+
+
 def test_a_log_that_was_cut_off_is_found(stores: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its index remembers how much of it was committed."""
     log = stores / "killed.db-wal"

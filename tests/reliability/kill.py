@@ -117,7 +117,8 @@ class Seen:
         letters = set(self.letters)
         problems = list(self.problems)
         problems += [f"{p} was accepted and is lost" for p in self.accepted - self.succeeded - letters]
-        problems += [f"{p} is a dead letter and has succeeded" for p in letters & self.succeeded]
+        # a success that was cut off before it was written down is no end: the event may have run again, and failed
+        problems += [f"{p} is a dead letter and was finished" for p in letters & self.safe]
         if len(letters) != len(self.letters):
             problems.append("an event has two dead letters")
         return problems

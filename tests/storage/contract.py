@@ -114,10 +114,13 @@ class Batches:
 
     def __init__(self) -> None:
         self.begun = self.safe = 0
+        self.first_is_safe = anyio.Event()
 
     def store_error(self) -> BaseException | None:
         return None
 
     def pass_by(self, point: str) -> None:
         self.begun += point == "before commit"
-        self.safe += point == "after commit"
+        if point == "after commit":
+            self.safe += 1
+            self.first_is_safe.set()

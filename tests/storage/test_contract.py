@@ -289,6 +289,21 @@ async def test_facts_are_carried_over_until_they_can_be_written(bench: Bench) ->
         assert list(store.integers("numbers").scan()) == [(2, b"letter")]
 
 
+async def test_a_change_is_written_without_anybody_waiting(bench: Bench) -> None:
+    """Soon, and so is what waits for safety without a change."""
+    async with running(bench.store) as store:
+        batches = store.log.faults = Batches()
+        numbers = store.integers("numbers")
+        with anyio.fail_after(5):
+            await anyio.wait_all_tasks_blocked()
+            numbers.put(1, b"")
+            await batches.first_is_safe.wait()
+            await anyio.wait_all_tasks_blocked()
+            safe = anyio.Event()
+            store.log.when_safe(safe.set)
+            await safe.wait()
+
+
 async def test_facts_are_written_without_anybody_waiting_once_that_is_possible(bench: Bench) -> None:
     """A disk that was full for a while needs no publisher to be noticed."""
     safe = anyio.Event()

@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eventbus.storage.errors import StoreNotWrittenOut, StoreUnavailable
+from eventbus.storage.memory import MemoryStore
 from tests.storage.contract import Bench, bench_of, running
 
 Rows: TypeAlias = "dict[int, bytes]"
@@ -139,6 +140,22 @@ async def play(kind: str, operations: list[Operation]) -> None:
         while operations:
             await live(bench, memory, operations)
         await live(bench, memory, [])
+
+
+@pytest.mark.anyio
+async def test_a_crash_in_memory_stops_what_is_on_its_way() -> None:
+    """The task of the dead process may go on for a while: it writes nothing any more."""
+    store = MemoryStore()
+    async with running(store):
+        numbers = store.integers("numbers")
+        numbers.put(1, b"")
+        store.log.flush()
+        store.crash()
+        numbers.put(2, b"")
+        for _ in range(10):
+            await checkpoint()
+    async with running(store):
+        assert list(store.integers("numbers").scan()) == []
 
 
 @pytest.mark.parametrize("kind", ["memory", "FULL"])
