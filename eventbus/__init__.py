@@ -3,10 +3,10 @@
 The engine is here; the services that make events (`S3`, `SNS`, `SQS`, …) are in `triggers`.
 """
 
+from eventbus.answers import InvocationResult as InvocationResult
+from eventbus.answers import Receipt as Receipt
+from eventbus.answers import Statistics as Statistics
 from eventbus.bus import EventBus as EventBus
-from eventbus.bus import InvocationResult as InvocationResult
-from eventbus.bus import Receipt as Receipt
-from eventbus.bus import Statistics as Statistics
 from eventbus.clock import SystemClock as SystemClock
 from eventbus.clock import VirtualClock as VirtualClock
 from eventbus.delivery.dead_letters import DeadLetter as DeadLetter

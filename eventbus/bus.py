@@ -18,6 +18,7 @@ import attrs
 import structlog
 from anyio.lowlevel import checkpoint
 
+from eventbus.answers import InvocationResult, Receipt, Statistics
 from eventbus.arn import is_arn
 from eventbus.authority import Authority
 from eventbus.clock import Clock, SystemClock, VirtualClock
@@ -52,8 +53,8 @@ from eventbus.faults import FaultPlan, Faults
 from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
 from eventbus.functions.function import Function
 from eventbus.iam.evaluation import Decision
-from eventbus.iam.principals import Principal
 from eventbus.ids import Ids
+from eventbus.options import check_options, check_principal
 from eventbus.storage.errors import StoreError
 from eventbus.storage.port import Store
 from eventbus.storage.sqlite import SQLiteStore
@@ -73,56 +74,6 @@ MAX_SYNC_PAYLOAD = 6_291_456
 """Bytes of a direct call (Lambda quotas)."""
 LOG_TAIL = 4096
 """Bytes of the log that a direct caller may have with the answer."""
-
-
-class Receipt:
-    """The bus has accepted an event."""
-
-    __slots__ = ("_event",)
-
-    def __init__(self, event: Event) -> None:
-        self._event = event
-
-    @property
-    def request_id(self) -> str:
-        """The id that every attempt of the event has, in `context.aws_request_id` and in the logs."""
-        return self._event.request_id
-
-    def __repr__(self) -> str:
-        return f"<Receipt {self.request_id}>"
-
-
-@attrs.frozen(kw_only=True)
-class InvocationResult:
-    """What a direct call gets back."""
-
-    status_code: int
-    """200, also when the function failed."""
-    payload: Any
-    """What the handler returned, or AWS's error document, as a JSON value."""
-    function_error: str | None
-    """`Unhandled` when the function failed, else None."""
-    executed_version: str
-    request_id: str
-    log_tail: str | None
-    """The last 4 KB of the invocation's log, if it was asked for."""
-
-
-@attrs.frozen(kw_only=True)
-class Statistics:
-    """Asynchronous events, counted: `accepted` is always the sum of the other five."""
-
-    accepted: int
-    finished: int
-    dead_lettered: int
-    """Given up, whatever became of the letters since."""
-    queued: int
-    """Ready, or held back until an environment is free."""
-    waiting: int
-    """Waiting for a retry."""
-    running: int
-    undeclared: Mapping[str, int] = attrs.field(factory=dict)
-    """Events that wait in the store for a function of this name to be declared; not part of `accepted`."""
 
 
 class EventBus:
@@ -164,9 +115,11 @@ class EventBus:
         grace: float = 10.0,
         history: int = 10_000,
     ) -> None:
-        _check(account_id, region, grace, queue_limit=queue_limit, queue_bytes=queue_bytes, history=history)
+        check_options(account_id, region, grace, queue_limit=queue_limit, queue_bytes=queue_bytes, history=history)
         if clock is not None and not hasattr(clock, "call_at"):
             raise ConfigurationError(f"clock={clock!r}: a SystemClock() or a VirtualClock() is needed")
+        if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+            raise ConfigurationError(f"seed={seed!r}: a whole number, or None for chance")
         if faults is not None and not isinstance(faults, Faults):
             raise ConfigurationError(f"faults={faults!r}: a Faults(...) is needed")
         self.account_id = account_id
@@ -726,7 +679,7 @@ class EventBus:
             )
         sender = self._sources.get((principal, arn))
         if sender is None:
-            _known_principal(principal)
+            check_principal(principal)
             account = getattr(source, "account_id", self.account_id)
             label = getattr(source, "label", None) or (repr(principal) if arn is None else "")
             sender = self._sources[principal, arn] = Source(principal, arn, account, label)
@@ -895,16 +848,6 @@ def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return inner if len(group.exceptions) == 1 and isinstance(inner, EventBusError) else group
 
 
-def _known_principal(name: str) -> None:
-    """Refuse a sender that IAM cannot know at once, not when its event is judged."""
-    try:
-        Principal.parse(name)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"{error}; a trigger of your own takes a service's name that ends in .amazonaws.com"
-        ) from None
-
-
 class _Done:
     """An awaitable that is done already, and costs nothing."""
 
@@ -914,15 +857,3 @@ class _Done:
 
 
 _DONE = _Done()
-
-
-def _check(account_id: object, region: object, grace: object, **whole: object) -> None:
-    if not (isinstance(account_id, str) and len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
-        raise ConfigurationError(f"account_id={account_id!r}: an AWS account id is twelve digits, as text")
-    if not (isinstance(region, str) and region and region.isascii() and region.replace("-", "").isalnum()):
-        raise ConfigurationError(f"region={region!r}: an AWS region reads like us-east-1")
-    for name, value in whole.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigurationError(f"{name}={value!r}: a whole number from 1 is needed")
-    if not isinstance(grace, int | float) or isinstance(grace, bool) or not grace >= 0:
-        raise ConfigurationError(f"grace={grace!r}: seconds, 0 or more")

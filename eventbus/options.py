@@ -1,0 +1,28 @@
+"""What an EventBus may be made with: one clear refusal for everything else."""
+
+from __future__ import annotations
+
+from eventbus.errors import ConfigurationError
+from eventbus.iam.principals import Principal
+
+
+def check_options(account_id: object, region: object, grace: object, **whole: object) -> None:
+    if not (isinstance(account_id, str) and len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
+        raise ConfigurationError(f"account_id={account_id!r}: an AWS account id is twelve digits, as text")
+    if not (isinstance(region, str) and region and region.isascii() and region.replace("-", "").isalnum()):
+        raise ConfigurationError(f"region={region!r}: an AWS region reads like us-east-1")
+    for name, value in whole.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ConfigurationError(f"{name}={value!r}: a whole number from 1 is needed")
+    if not isinstance(grace, int | float) or isinstance(grace, bool) or not grace >= 0:
+        raise ConfigurationError(f"grace={grace!r}: seconds, 0 or more")
+
+
+def check_principal(name: str) -> None:
+    """Refuse a sender that IAM cannot know at once, not when its event is judged."""
+    try:
+        Principal.parse(name)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error}; a trigger of your own takes a service's name that ends in .amazonaws.com"
+        ) from None
