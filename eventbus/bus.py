@@ -118,7 +118,7 @@ class EventBus:
         check_options(account_id, region, grace, queue_limit=queue_limit, queue_bytes=queue_bytes, history=history)
         if clock is not None and not hasattr(clock, "call_at"):
             raise ConfigurationError(f"clock={clock!r}: a SystemClock() or a VirtualClock() is needed")
-        if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "bit_length")):
             raise ConfigurationError(f"seed={seed!r}: a whole number, or None for chance")
         if faults is not None and not isinstance(faults, Faults):
             raise ConfigurationError(f"faults={faults!r}: a Faults(...) is needed")
