@@ -33,7 +33,9 @@ LINE_LIMIT = 262_144
 LINES_KEPT = 10_000
 """Log events of one invocation; what comes after is dropped."""
 BUDGET = 64
-"""Events that an environment may run before it gives the event loop a turn; no other task waits long."""
+"""Events that an environment may run before it gives the event loop a turn."""
+TURN = 0.002
+"""Seconds after which it does so in any case: no other task waits longer than for this and one handler."""
 
 
 class Phase(enum.Enum):
@@ -190,7 +192,7 @@ class Environment:
         )
         busy, offset = Phase.BUSY, bus.clock.offset
         while self.phase is busy:
-            budget = BUDGET
+            budget, turn_ends = BUDGET, loop_time() + TURN
             while queue and self.phase is busy:
                 if lane.is_held:
                     lane.release()
@@ -236,8 +238,9 @@ class Environment:
                     return  # the watchdog was here: this result is late, and discarded
                 self.event = None
                 lane.inside -= 1
+                ended = loop_time()
                 attempt = event.last = Attempt(
-                    started_at, loop_time() - started, outcome, self, event.number, age, self.is_cold, None, event.last
+                    started_at, ended - started, outcome, self, event.number, age, self.is_cold, None, event.last
                 )
                 self.is_cold = False
                 if self.lines is not None or self._partial:
@@ -251,13 +254,13 @@ class Environment:
                     bus.outstanding -= 1
                 record(attempt)
                 budget -= 1
-                if budget <= 0:
-                    budget = BUDGET
+                if budget <= 0 or ended > turn_ends:
                     bus.make_room()
                     bus.journal.fold()
                     if lane.pool.waiting:
                         break  # others of the pool are starved: queue up behind them
                     await checkpoint()
+                    budget, turn_ends = BUDGET, loop_time() + TURN
             if lane.left and self.phase is busy:
                 lane.refill()
             elif self.phase is busy:
