@@ -198,6 +198,11 @@ def _condition(
     return {"Condition": condition} if condition else {}
 
 
+_PRINCIPALS = (
+    "a principal is a service's name that ends in .amazonaws.com, an account id, the ARN of a user or a role, or *"
+)
+
+
 def _principal(text: str) -> str | dict[str, str]:
     if text == "*":
         return "*"
@@ -210,5 +215,5 @@ def _principal(text: str) -> str | dict[str, str]:
             return {"Service": text}
         case PrincipalKind.ANONYMOUS:
             message = "The provided principal was invalid. Please check the principal and try again."
-            raise InvalidParameterValue(message) from None
+            raise InvalidParameterValue(message, mend=_PRINCIPALS) from None
     return {"AWS": str(principal)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventbus.errors import ConfigurationError
 from eventbus.iam.principals import Principal
+from triggers.looking_up import named
 from triggers.s3.bucket import Bucket
 from triggers.s3.errors import BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
 from triggers.s3.keeping import Keeping
@@ -137,7 +138,7 @@ class S3:
         try:
             return self._buckets[name]
         except KeyError:
-            raise NoSuchBucket(name) from None
+            raise named(NoSuchBucket(name), "bucket", name, self._buckets) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._buckets

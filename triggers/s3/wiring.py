@@ -66,6 +66,9 @@ class Wiring(BucketCore):
         `notify` and `bus.function` raise; no function is made then.
         """
 
+        if callable(events):
+            raise ConfigurationError('on() takes the events first: write @bucket.on("s3:ObjectCreated:*")')
+
         def decorate(handler: Callable[[Any, Any], Any]) -> Function:
             # Everything that can be wrong with the notification is found out before the function exists.
             arn = f"arn:{self._bus.partition}:lambda:{self.region}:{self.account_id}:function:-"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from eventbus.errors import ConfigurationError, EventBusError
+from triggers.looking_up import named
 from triggers.sns import validation
 from triggers.sns.errors import InvalidParameter, NotFound
 from triggers.sns.keeping import Keeping, counted
@@ -53,7 +54,7 @@ class SNS:
         try:
             return self._topics[name]
         except KeyError:
-            raise NotFound("Topic") from None
+            raise named(NotFound("Topic"), "topic", name, self._topics) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._topics

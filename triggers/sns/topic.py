@@ -10,6 +10,7 @@ import attrs
 
 from eventbus.delivery.payload import as_text
 from eventbus.delivery.targets import Message, Source
+from eventbus.errors import ConfigurationError
 from eventbus.telemetry.trace import Action, Cause
 from triggers.deduplication import Deduplication, content_id
 from triggers.sns import attributes as message_attributes
@@ -133,6 +134,8 @@ class Topic(SubscribedTopic):
 
     def on(
         self,
+        handler: None = None,
+        /,
         *,
         filter_policy: str | Mapping[str, Any] | None = None,
         filter_policy_scope: str = "MessageAttributes",
@@ -143,6 +146,9 @@ class Topic(SubscribedTopic):
 
         `function_options` are those of `bus.function`: `@topic.on(filter_policy={"fruit": ["pear"]}, timeout=30)`.
         """
+
+        if handler is not None:
+            raise ConfigurationError("on() is called before it decorates: write @topic.on()")
 
         def declare(handler: Callable[[Any, Any], Any]) -> Function:
             self.check_filter(filter_policy, filter_policy_scope)

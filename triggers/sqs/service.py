@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from eventbus.errors import ConfigurationError, EventBusError
+from triggers.looking_up import named
 from triggers.sqs.errors import InvalidParameterValue, QueueDoesNotExist, QueueNameExists
 from triggers.sqs.keeping import Keeping
 from triggers.sqs.queue import Queue
@@ -47,7 +48,7 @@ class SQS:
         try:
             return self._queues[name]
         except KeyError:
-            raise QueueDoesNotExist from None
+            raise named(QueueDoesNotExist(), "queue", name, self._queues) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._queues
