@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LINE_LIMIT = 262_144
 """Characters of one log event; what is longer is cut (256 KB was CloudWatch's limit until 2025)."""
+WRITTEN_KEPT = 1_048_576
+"""Characters that are kept of one invocation."""
 LINES_KEPT = 10_000
 """Log events of one invocation; what comes after is dropped."""
 BUDGET = 64
@@ -71,6 +73,7 @@ class Environment:
         self.lines: list[tuple[float, str]] | None = None
         """What the running handler has written so far."""
         self._partial = ""
+        self._written = self._dropped = 0
         self.is_cold = True
         """No event has been handled here yet."""
         self._scope = anyio.CancelScope()
@@ -152,9 +155,13 @@ class Environment:
     def write_line(self, line: str) -> None:
         """Keep one log event of the running handler."""
         if self.lines is None:
-            self.lines = []
-        if len(self.lines) < LINES_KEPT:
-            self.lines.append((self.lane.bus.clock.now(), line[:LINE_LIMIT]))
+            self.lines, self._written, self._dropped = [], 0, 0
+        if len(self.lines) < LINES_KEPT and self._written < WRITTEN_KEPT:
+            line = line[:LINE_LIMIT]
+            self._written += len(line)
+            self.lines.append((self.lane.bus.clock.now(), line))
+        else:
+            self._dropped += 1
 
     def _take_lines(self) -> list[tuple[float, str]] | None:
         """What the invocation that ends has written."""
@@ -162,6 +169,8 @@ class Environment:
             self.write_line(self._partial)
             self._partial = ""
         lines, self.lines = self.lines, None
+        if lines is not None and self._dropped:
+            lines.append((self.lane.bus.clock.now(), f"[eventbus] {self._dropped} more lines were dropped\n"))
         return lines
 
     async def call(self, payload: Any, context: LambdaContext) -> Any:

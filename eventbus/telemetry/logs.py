@@ -40,7 +40,9 @@ class Logs:
         self._ids = ids
 
     def __repr__(self) -> str:
-        return f"<Logs: {', '.join(self.groups()) or 'empty'}>"
+        groups = ", ".join(self.groups()) or "empty"
+        forgotten = f"; {self._journal.forgotten} earlier invocations are forgotten" if self._journal.forgotten else ""
+        return f"<Logs: {groups}{forgotten}>"
 
     def groups(self) -> list[str]:
         """The names of the log groups that hold something, `/aws/lambda/<function>`."""

@@ -62,7 +62,8 @@ class Trace:
         self._nodes.clear()
 
     def __repr__(self) -> str:
-        return f"<Trace: {len(self)} nodes>"
+        earlier = ", earlier ones are forgotten" if len(self) == self._nodes.maxlen else ""
+        return f"<Trace: {len(self)} nodes{earlier}>"
 
     def __str__(self) -> str:
         """The tree as text: what happened, indented below what caused it."""

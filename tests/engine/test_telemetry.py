@@ -474,3 +474,25 @@ async def test_durations_are_real() -> None:
         assert found is not None
         assert int(found[2]) in (math.ceil(float(found[1])), math.ceil(float(found[1]) + 0.005))
         assert bus.metrics.query("Duration").sum > 0
+
+
+async def test_what_a_handler_writes_is_bounded_and_the_log_says_what_was_dropped() -> None:
+    """The first megabyte is kept; then a line counts the rest. The others say when they are full."""
+    bus = make_bus(history=3)
+
+    @bus.function
+    async def chatty(event: int, context: Any) -> None:
+        for _ in range(event):
+            print("x" * 99_999)
+
+    chatty.allow(S3)
+    async with bus:
+        for number in (20, 0, 0, 0):
+            await bus.push(chatty, number, source=S3)
+            await bus.wait_idle()
+            if number:
+                lines = bus.logs.tail("chatty")
+    assert sum(len(line.message) for line in lines) < 1_200_000
+    assert "[eventbus] 9 more lines were dropped\n" in [line.message for line in lines]
+    assert repr(bus.logs) == "<Logs: /aws/lambda/chatty; 1 earlier invocations are forgotten>"
+    assert repr(bus.trace) == "<Trace: 3 nodes, earlier ones are forgotten>"
