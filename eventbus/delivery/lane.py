@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 from eventbus.delivery.dead_letters import DeadLetter, letter_of
 from eventbus.delivery.destinations import send_to_dead_letter_queue, send_to_destination
 from eventbus.delivery.event import Attempt, Event, State
-from eventbus.delivery.retry import AsyncSettings, Decision, Discard, Finished, Reason, RetryAt, backoff, decide
+from eventbus.delivery.retry import (
+    MAX_HOPS,
+    AsyncSettings,
+    Decision,
+    Discard,
+    Finished,
+    Reason,
+    RetryAt,
+    backoff,
+    decide,
+)
 from eventbus.errors import BusClosed
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Outcome, Struck, Succeeded, Throttled
@@ -436,9 +446,12 @@ class Lane:
         failure = _last_failure(event) if reason is not Reason.ZERO_RESERVED_CONCURRENCY else None
         if reason is not Reason.BUS_CLOSED:
             self.bus.journal.dropped(self, event, reason)
-            if self.on_failure is not None and reason is not Reason.ACCESS_DENIED:
+            # what a stopped loop sends on may come back as the loop's next event: that one ends here
+            is_loop = reason is Reason.RECURSIVE_INVOCATION and event.hops > MAX_HOPS + 1
+            goes_on = reason is not Reason.ACCESS_DENIED and not is_loop
+            if self.on_failure is not None and goes_on:
                 send_to_destination(self, self.on_failure, event, reason.value, failure)
-            if self.dead_letter is not None and reason is not Reason.ACCESS_DENIED:
+            if self.dead_letter is not None and goes_on:
                 send_to_dead_letter_queue(self, self.dead_letter, event, failure)
         letter = letter_of(event, failure)
         self.bus.dead_letters.add(letter)
