@@ -114,11 +114,6 @@ class Environment:
         self.move(Phase.BUSY)
         self.lane.bus.watch_deadlines(self.lane.timeout)
 
-    def retire(self) -> None:
-        """End an environment that isn't inside a handler."""
-        self.move(Phase.GONE)
-        self._wake.set()
-
     def overrun(self) -> None:
         """End this environment because its handler overran, whatever the handler makes of being cancelled."""
         started, timeout = self.started, self.deadline - self.started

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
-import orjson
 
 from eventbus.delivery.payload import Encoded, encode_result
 from eventbus.errors import NotJSON
@@ -162,8 +161,3 @@ def _stack(frames: TracebackType | None) -> list[str]:
     while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("eventbus.execution."):
         frames = frames.tb_next
     return traceback.format_list(traceback.extract_tb(frames))
-
-
-def document_as_json(outcome: Succeeded | Failed) -> Encoded:
-    """The payload that a caller gets for this outcome."""
-    return outcome.result if isinstance(outcome, Succeeded) else orjson.dumps(outcome.document)
