@@ -32,6 +32,7 @@ from eventbus.delivery.payload import size as payload_size
 from eventbus.delivery.retry import MAX_HOPS, Reason
 from eventbus.delivery.targets import HasPolicy, Source, Target
 from eventbus.errors import (
+    AccessDenied,
     BusAlreadyEntered,
     BusClosed,
     BusNotRunning,
@@ -471,11 +472,45 @@ class EventBus:
             raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
         self.authorize("lambda:InvokeFunction", target.arn, target.access, target.label)
         body, copy = encode_and_copy(payload)
-        if payload_size(body) > MAX_SYNC_PAYLOAD:
-            raise PayloadTooLarge(payload_size(body), MAX_SYNC_PAYLOAD, "RequestResponse")
         reply = Reply(ClientContext.of(client_context))
         await checkpoint()
-        event = self._call(target, body, copy, reply)
+        return await self._answer(target, body, copy, reply, self._caller() or self._owner(), self.cause(), log_tail)
+
+    async def request(
+        self, function: object, payload: JSONValue, *, source: Any = None, cause: Cause | None = None
+    ) -> InvocationResult:
+        """Run a function directly on behalf of a service, and wait for its answer: the seam for HTTP APIs and pollers.
+
+        `source` is who calls, as for `push`, and the function's resource policy must let it in; None is Lambda's own
+        poller, which acts inside the service and needs no permission. `cause` is the trace node that the invocation
+        hangs below. Raises AccessDenied with the mending call, and what `invoke` raises.
+        """
+        target = self._function(function)
+        if source is None:
+            sender = self._owner()
+        else:
+            sender = self.source_of(source)
+            decision = self.may_send(sender, target)
+            if not decision.is_allowed:
+                sentence, _, mend = self.denied(sender, target, decision).partition("; ")
+                raise AccessDenied(sentence, mend=mend)
+        body, copy = encode_and_copy(payload)
+        await checkpoint()
+        return await self._answer(target, body, copy, Reply(None), sender, cause, log_tail=False)
+
+    async def _answer(
+        self,
+        target: Function,
+        body: Body,
+        copy: JSONValue,
+        reply: Reply,
+        source: Source,
+        cause: Cause | None,
+        log_tail: bool,
+    ) -> InvocationResult:
+        if payload_size(body) > MAX_SYNC_PAYLOAD:
+            raise PayloadTooLarge(payload_size(body), MAX_SYNC_PAYLOAD, "RequestResponse")
+        event = self._call(target, body, copy, reply, source, cause)
         outcome, attempt = await reply.wait()
         tail = last_bytes(self.logs.of_attempt(attempt), LOG_TAIL) if log_tail else None
         failed = isinstance(outcome, Failed)
@@ -488,14 +523,14 @@ class EventBus:
             log_tail=tail,
         )
 
-    def _call(self, target: Function, body: Body, copy: JSONValue, reply: Reply) -> Event:
+    def _call(
+        self, target: Function, body: Body, copy: JSONValue, reply: Reply, source: Source, cause: Cause | None
+    ) -> Event:
         """Queue a direct call ahead of everything, if an environment may be had for it."""
         self.accepting("invoke")
         if self.is_stopping:
             raise BusClosed("invoke")
         lane = target.lane
-        environment = current_environment.get()
-        cause = None if environment is None else environment.event
         hops = 1 if cause is None else cause.hops + 1
         if hops > MAX_HOPS and lane.configuration.recursive_loop == "Terminate":
             self.count("RecursiveInvocationsDropped", target.arn)
@@ -507,8 +542,7 @@ class EventBus:
         self.uncounted += 1
         self.direct += 1
         self.outstanding += 1
-        caller = self._caller() or self._owner()
-        event = Event(self.clock.now(), cause, hops, number, lane, caller, body, copy, reply=reply)
+        event = Event(self.clock.now(), cause, hops, number, lane, source, body, copy, reply=reply)
         self.trace.append(event)
         lane.put_first(event)
         return event

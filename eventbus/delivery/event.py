@@ -67,6 +67,10 @@ class Attempt:
     """What the handler wrote."""
     previous: Attempt | None
     """The try before this one: a linked list, since nearly every event has exactly one."""
+    memory_used: int = 0
+    """Megabytes, the environment's peak so far; 0 where it is not measured."""
+    qualifier: str | None = None
+    """The version or alias that was addressed; None if none was named."""
 
 
 class Reply:

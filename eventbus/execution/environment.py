@@ -76,6 +76,14 @@ class Environment:
         self._written = self._dropped = 0
         self.is_cold = True
         """No event has been handled here yet."""
+        self.init_type = "on-demand"
+        self.init_started_at = lane.bus.clock.now()
+        self.init_duration = 0.0
+        """Seconds of real time that the initialisation took."""
+        self.init_lines: list[tuple[float, str]] | None = None
+        """What the initialisation has written."""
+        self.init_failure: Failed | None = None
+        """What went wrong in it, if anything."""
         self._scope = anyio.CancelScope()
         self._wake = anyio.Event()
         self._rested: anyio.Event | None = None
