@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventbus.execution.context import ClientContext
     from eventbus.execution.environment import Environment
     from eventbus.execution.outcome import Failed, Outcome, Succeeded
+    from eventbus.functions.invocable import Invocable
 
 
 class Record(Protocol):
@@ -127,6 +128,18 @@ class Event(Cause):
     """What else there is to say: who denied it, which destination did not take it."""
     reply: Reply | None = None
     """Where a direct caller waits; None for an asynchronous event."""
+    target: Invocable | None = None
+    """The alias, or `$LATEST` by that name, that it was addressed to; None for what the lane itself stands for."""
+
+    def address_to(self, target: Invocable) -> None:
+        """It goes by the name of an alias, or of `$LATEST`; an alias has a policy and settings of its own."""
+        self.target = target
+        self.needs_care = self.needs_care or target.access is not self.lane.access
+
+    @property
+    def addressed(self) -> Invocable:
+        """The function, version or alias that it was addressed to, whose policy and settings count."""
+        return self.lane.target if self.target is None else self.target
 
     @property
     def is_counted(self) -> bool:
@@ -153,7 +166,7 @@ class Event(Cause):
         return tries[::-1]
 
     def __repr__(self) -> str:
-        return f"<Event {self.request_id} for {self.lane.name}: {self.state.value}, {self.attempts} attempts>"
+        return f"<Event {self.request_id} for {self.addressed.name}: {self.state.value}, {self.attempts} attempts>"
 
     def rest(self) -> None:
         """Make the envelope small: it will wait for a while."""
