@@ -200,6 +200,7 @@ class Function(Invocable):
 
     def apply_settings(self) -> None:
         self.settings = _settings_of(self.configuration)
+        self._latest.apply_settings()
         self._lane.apply_settings()
 
     # -- versions ---------------------------------------------------------------------------------------------------

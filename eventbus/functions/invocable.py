@@ -173,7 +173,7 @@ class Invocable:
         """
         if (retries, max_event_age, on_success, on_failure) == (None, None, None, None):
             raise InvalidParameterValue("You must specify at least one of error handling or destination setting.")
-        return self._configure_events(retries, max_event_age, on_success, on_failure, grant)
+        return self._configure_events(retries, max_event_age, on_success, on_failure, grant=grant)
 
     def update_event_invoke_config(
         self,
@@ -194,7 +194,7 @@ class Invocable:
             self.settings.max_event_age if max_event_age is None else max_event_age,
             self.destinations.on_success if on_success is _KEEP else on_success,
             self.destinations.on_failure if on_failure is _KEEP else on_failure,
-            grant,
+            grant=grant,
         )
 
     def delete_event_invoke_config(self) -> None:
@@ -222,7 +222,7 @@ class Invocable:
         }
 
     def _configure_events(
-        self, retries: int | None, max_event_age: float | None, on_success: Any, on_failure: Any, grant: bool
+        self, retries: int | None, max_event_age: float | None, on_success: Any, on_failure: Any, *, grant: bool
     ) -> dict[str, Any]:
         succeeded = self._destination(on_success, "on_success", _ON_SUCCESS, grant)
         failed = self._destination(on_failure, "on_failure", _ON_FAILURE, grant)

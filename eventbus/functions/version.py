@@ -53,12 +53,24 @@ class Latest(Invocable):
             mend=f"grant it to {self.function.label}, without a qualifier",
         )
 
-    def _set_retries(self, retries: int, max_event_age: float) -> None:
-        self.function._set_retries(retries, max_event_age)
+    def on_success(self, target: Any, *, grant: bool = False) -> None:
+        self.function.on_success(target, grant=grant)
 
-    def _has_configured(self) -> None:
-        self.function._has_configured()
-        self._configured_at = self.function._configured_at
+    def on_failure(self, target: Any, *, grant: bool = False) -> None:
+        self.function.on_failure(target, grant=grant)
+
+    def _configure_events(self, *settings: Any, grant: bool) -> dict[str, Any]:
+        return self.function._configure_events(*settings, grant=grant)
+
+    def _check_configured(self) -> None:
+        self.function._check_configured()
+
+    @property
+    def event_invoke_config(self) -> dict[str, Any]:
+        return self.function.event_invoke_config
+
+    def delete_event_invoke_config(self) -> None:
+        self.function.delete_event_invoke_config()
 
     def apply_settings(self) -> None:
         self.settings = self.function.settings
