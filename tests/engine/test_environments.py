@@ -312,7 +312,7 @@ async def test_after_a_time_out_the_files_are_still_there() -> None:
 
 @pytest.mark.parametrize("tmp", [511, 10_241, 512.5, "512"])
 def test_the_size_of_the_directory_has_the_limits_of_aws(tmp: Any) -> None:
-    with pytest.raises(ConfigurationError, match="AWS accepts 512 to 10,240 MB|a whole number is needed"):
+    with pytest.raises(ConfigurationError, match=r"AWS accepts 512 to 10,240 MB|a whole number is needed"):
         make_bus().add_function("f", echo, tmp=tmp)
 
 
