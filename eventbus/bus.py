@@ -49,6 +49,7 @@ from eventbus.execution.concurrency import SCALING_STEP, Account
 from eventbus.execution.context import ClientContext
 from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
+from eventbus.execution.inheritance import inheritance
 from eventbus.execution.outcome import Failed
 from eventbus.execution.tmp import TemporaryDirectories
 from eventbus.execution.variables import overlay
@@ -232,6 +233,7 @@ class EventBus:
         self._tmp.start()
         capture.start()
         overlay.start()
+        inheritance.start()
         failure: BaseException | None = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -263,6 +265,7 @@ class EventBus:
             self._state = "closed"
             self._token = None
             self._tasks = None
+            inheritance.stop()
             overlay.stop()
             capture.stop()
             self._tmp.remove_all()

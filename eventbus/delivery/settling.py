@@ -131,6 +131,8 @@ class Settling:
     def settle(self, event: Event, attempt: Attempt) -> None:
         """Decide what follows an attempt, and do it."""
         outcome = attempt.outcome
+        if event.target is not None:
+            attempt.qualifier = event.target.qualifier
         if event.reply is not None:
             assert not isinstance(outcome, Throttled)
             attempt.age = -1.0  # a direct call has no age

@@ -337,10 +337,7 @@ class Environment:
                 self.is_cold = False
                 if self.lines is not None or self._partial:
                     attempt.lines = self._take_lines()
-                if event.target is not None:
-                    attempt.qualifier = event.target.qualifier
-                    lane.settle(event, attempt)
-                elif outcome.__class__ is Failed or event.reply is not None or lane.must_settle:
+                if outcome.__class__ is Failed or event.reply is not None or lane.must_settle or event.needs_care:
                     lane.settle(event, attempt)
                 else:
                     event.state = State.FINISHED

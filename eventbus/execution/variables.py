@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from eventbus.execution.current import current_environment
+from eventbus.execution.installed import Installed
 
 if TYPE_CHECKING:
     from eventbus.execution.environment import Environment
@@ -79,25 +80,15 @@ class _Overlaid(os._Environ[str]):
         return len(self._laid_over())
 
 
-class Overlay:
-    """In force while at least one bus runs."""
+class Overlay(Installed):
+    """Lets `os.environ`, which others hold on to, look at handlers' variables first."""
 
-    def __init__(self) -> None:
-        self._users = 0
-        self._before: type[os._Environ[str]] = os._Environ
+    def install(self) -> None:
+        self._before = type(os.environ)
+        os.environ.__class__ = _Overlaid
 
-    def start(self) -> None:
-        """Let `os.environ`, which others hold on to, look at handlers' variables first."""
-        self._users += 1
-        if self._users == 1:
-            self._before = type(os.environ)
-            os.environ.__class__ = _Overlaid
-
-    def stop(self) -> None:
-        """Put back what was there."""
-        self._users -= 1
-        if self._users == 0:
-            os.environ.__class__ = self._before
+    def remove(self) -> None:
+        os.environ.__class__ = self._before
 
 
 overlay = Overlay()

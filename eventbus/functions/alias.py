@@ -82,7 +82,7 @@ class Alias(Invocable):
         return self._bus.ids.derived(f"{self.arn} {self.revision}")
 
     @property
-    def lane(self) -> Lane:
+    def lane(self) -> Lane:  # type: ignore[override]  # the others have one, which their hot path reads
         """The queue and environments of one of its versions: drawn anew each time it is asked for, by the weights."""
         for version, weight in self._weights.items():
             if self._bus.ids.chance() < weight:

@@ -62,7 +62,7 @@ class Function(Invocable):
         self.number = LATEST
         self._versions: dict[str, Version] = {}
         self._aliases: dict[str, Alias] = {}
-        self._lane = Lane(self, bus)
+        self.lane = Lane(self, bus)
         self._latest = Latest(bus, self)
         self._latest.apply_settings()
         self.__name__ = name
@@ -80,14 +80,9 @@ class Function(Invocable):
         return self.handler(event, context)
 
     @property
-    def lane(self) -> Lane:
-        """The queue and the environments of `$LATEST`; for the engine."""
-        return self._lane
-
-    @property
     def lanes(self) -> Iterator[Lane]:
         """Those of `$LATEST` and of every version."""
-        yield self._lane
+        yield self.lane
         for version in self._versions.values():
             yield version.lane
 
@@ -168,7 +163,7 @@ class Function(Invocable):
             lane.apply_limits()
         if role is not None or not set(changes) <= FUNCTION_WIDE:
             self.revision += 1
-            self._lane.renew()
+            self.lane.renew()
 
     def update_code(
         self, handler: Callable[[Any, Any], Any], *, publish: bool = False, revision_id: str | None = None
@@ -184,7 +179,7 @@ class Function(Invocable):
         self.__wrapped__ = handler
         self.configuration = attrs.evolve(self.configuration, isolation=isolation)
         self.revision += 1
-        self._lane.renew()
+        self.lane.renew()
         return self.publish_version() if publish else self
 
     def _check_revision(self, revision_id: str | None) -> None:
@@ -201,7 +196,7 @@ class Function(Invocable):
     def apply_settings(self) -> None:
         self.settings = _settings_of(self.configuration)
         self._latest.apply_settings()
-        self._lane.apply_settings()
+        self.lane.apply_settings()
 
     # -- versions ---------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,9 @@ class Invocable:
     send_action = "lambda:InvokeFunction"
     is_fifo = False
 
+    lane: Lane
+    """The queue and the environments that the next event goes to; for the engine."""
+
     def __init__(self, bus: EventBus, function: Function, qualifier: str | None, arn: str, label: str) -> None:
         self._bus = bus
         self.home: EventBus | None = bus
@@ -75,11 +78,6 @@ class Invocable:
         self.settings = AsyncSettings()
         """How its asynchronous events are treated."""
         self._configured_at: float | None = None
-
-    @property
-    def lane(self) -> Lane:
-        """The queue and the environments that the next event goes to; for the engine."""
-        raise NotImplementedError
 
     @property
     def role(self) -> Role:

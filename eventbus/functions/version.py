@@ -28,15 +28,12 @@ class Latest(Invocable):
     def __init__(self, bus: EventBus, function: Function) -> None:
         super().__init__(bus, function, LATEST, f"{function.arn}:{LATEST}", f'{function.label}.version("{LATEST}")')
         self.resource_arn = function.arn  # AWS takes no policy for $LATEST: that of the function counts
+        self.lane = function.lane
         self.access = function.access
         self.destinations = function.destinations
 
     def __repr__(self) -> str:
         return f"<Latest of {self.function.name}>"
-
-    @property
-    def lane(self) -> Lane:
-        return self.function.lane
 
     @property
     def role(self) -> Role:
@@ -92,19 +89,15 @@ class Version(Invocable):
         self._dead_letter = function.destinations.dead_letter
         self._latest = function.configuration.of_version
         self._provisioned = ProvisionedConcurrency(bus, self, "Version is pointed by a Provisioned Concurrency alias")
-        self._lane = Lane(self, bus)
+        self.lane = Lane(self, bus)
         self.apply_settings()
 
     def __repr__(self) -> str:
-        return f"<Version {self.number} of {self.function.name}: {self._lane.inside} running>"
+        return f"<Version {self.number} of {self.function.name}: {self.lane.inside} running>"
 
     def __call__(self, event: Any, context: Any) -> Any:
         """Call the plain handler of this version."""
         return self.handler(event, context)
-
-    @property
-    def lane(self) -> Lane:
-        return self._lane
 
     @property
     def role(self) -> Role:
@@ -134,7 +127,7 @@ class Version(Invocable):
 
     def apply_settings(self) -> None:
         super().apply_settings()
-        self._lane.apply_settings()
+        self.lane.apply_settings()
 
     # -- provisioned concurrency ------------------------------------------------------------------------------------
 
