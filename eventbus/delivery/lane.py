@@ -279,9 +279,14 @@ class Lane(Settling):
         else:
             begin()
 
+    @property
+    def kind(self) -> type[Environment]:
+        """The kind of environment that runs the handler."""
+        return KINDS[self.configuration.isolation]
+
     def _make(self, init_type: str = "on-demand") -> Environment:
         self._made += 1
-        environment = KINDS[self.configuration.isolation](self, self._made)
+        environment = self.kind(self, self._made)
         environment.init_type = init_type
         if self.inherited:
             environment.take_over(self.inherited.pop())

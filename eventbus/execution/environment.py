@@ -72,6 +72,8 @@ class Environment:
     """One environment of one function. `event` is what its handler is working on, or None."""
 
     isolation = "task"
+    summary = "task without a memory limit"
+    """What `repr` says of the kind, and of what it cannot do."""
 
     def __init__(self, lane: Lane, number: int) -> None:
         self.lane = lane
@@ -110,7 +112,7 @@ class Environment:
         self._variables: dict[str, str | None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Environment {self.number} of {self.lane.name}: {self.phase.value}, {self.isolation}>"
+        return f"<Environment {self.number} of {self.lane.name}: {self.phase.value}, {self.summary}>"
 
     @property
     def log_stream(self) -> str:

@@ -71,9 +71,7 @@ class Function(Invocable):
 
     def __repr__(self) -> str:
         lane = self.lane
-        return (
-            f"<Function {self.name}: {lane.configuration.isolation}, {len(lane.queue)} queued, {lane.inside} running>"
-        )
+        return f"<Function {self.name}: {lane.kind.summary}, {len(lane.queue)} queued, {lane.inside} running>"
 
     def __call__(self, event: Any, context: Any) -> Any:
         """Call the plain handler: no queue, no permission, no copy."""

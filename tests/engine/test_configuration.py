@@ -322,7 +322,7 @@ def test_calling_a_function_calls_the_plain_handler() -> None:
     payload = [1]
     assert f(payload, None) is payload
     assert (f.__name__, f.__doc__) == ("other", "What it does.")
-    assert repr(f) == "<Function other: thread, 0 queued, 0 running>"
+    assert repr(f) == "<Function other: thread without a memory limit, 0 queued, 0 running>"
 
 
 def test_functions_are_listed_by_name_and_read_only() -> None:

@@ -42,7 +42,10 @@ async def test_a_move_that_the_table_does_not_have_is_refused(phase: Phase, to: 
         environment.move(to)
         assert environment.phase is to
     else:
-        with pytest.raises(RuntimeError, match=f"Environment 1 of f: {phase.value}, task> cannot become {to.value}"):
+        with pytest.raises(
+            RuntimeError,
+            match=f"Environment 1 of f: {phase.value}, task without a memory limit> cannot become {to.value}",
+        ):
             environment.move(to)
         assert environment.phase is phase
 
