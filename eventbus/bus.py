@@ -59,7 +59,9 @@ from eventbus.options import check_options, check_principal
 from eventbus.storage.errors import StoreError
 from eventbus.storage.port import Store
 from eventbus.storage.sqlite import SQLiteStore
+from eventbus.telemetry.billing import Billing
 from eventbus.telemetry.capture import capture
+from eventbus.telemetry.gauges import Gauges
 from eventbus.telemetry.journal import Journal
 from eventbus.telemetry.logger import bus_logger
 from eventbus.telemetry.logs import Logs, last_bytes
@@ -69,6 +71,8 @@ from eventbus.timestamps import iso_time
 
 MAX_ASYNC_PAYLOAD = 1_048_576
 """Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
+LARGE_EVENT = 262_144
+"""Bytes from which on an asynchronous event is billed as more than one request."""
 CHAIN = 64
 """Invocations of one chain that the trace shows as one tree."""
 MAX_SYNC_PAYLOAD = 6_291_456
@@ -94,6 +98,7 @@ class EventBus:
     - `queue_bytes`: what the large payloads in all queues may add up to before publishers wait; 64 MiB by default.
     - `grace`: seconds that running handlers get to finish when the bus is left.
     - `history`: how many attempts the logs keep, and how many nodes the trace keeps.
+    - `billing_unit`: seconds that a billed duration is rounded up to, 0.1 or, as on AWS since 2020, 0.001.
 
     Raises ConfigurationError for a value that cannot be.
     """
@@ -115,6 +120,7 @@ class EventBus:
         queue_bytes: int = 64 * 2**20,
         grace: float = 10.0,
         history: int = 10_000,
+        billing_unit: float = 0.1,
     ) -> None:
         check_options(account_id, region, grace, queue_limit=queue_limit, queue_bytes=queue_bytes, history=history)
         if clock is not None and not hasattr(clock, "call_at"):
@@ -129,12 +135,15 @@ class EventBus:
         self.grace = grace
         self.queue_limit = queue_limit
         self.queue_bytes = queue_bytes
+        self.billing_unit = billing_unit
         self.ids = Ids(seed)
         self.account = Account(concurrency)
         self.authority = Authority(account_id, region, self.clock.now, is_enforcing=enforce_iam)
-        self.journal = Journal(Metrics(), history)
+        metrics = Metrics(self.clock.now)
+        self.gauges = Gauges(metrics, self.clock.now, self.account.shared)
+        self.journal = Journal(metrics, Billing(billing_unit), self.gauges, history)
         self.trace = Trace(history)
-        self.logs = Logs(self.journal, self.ids)
+        self.logs = Logs(self, metrics, history)
         self.store: Store | None = SQLiteStore(store) if isinstance(store, str | Path) else store
         self.durable = None if self.store is None else DurableEvents(self, self.store)
         self.dead_letters = DeadLetters(None if self.durable is None else self.durable.letter_left)
@@ -240,6 +249,7 @@ class EventBus:
             self._token = None
             self._tasks = None
             capture.stop()
+            self.journal.close()
             self.clock.stop()
             if self.store is not None:
                 self.store.close()
@@ -404,10 +414,10 @@ class EventBus:
         `cause` it is what the calling handler works on. Raises PayloadTooLarge.
         """
         if body.__class__ is bytes:
-            if len(body) > MAX_ASYNC_PAYLOAD:
-                raise PayloadTooLarge(len(body), MAX_ASYNC_PAYLOAD, "Event")
-        elif body.__class__ is str and payload_size(body) > MAX_ASYNC_PAYLOAD:
-            raise PayloadTooLarge(payload_size(body), MAX_ASYNC_PAYLOAD, "Event")
+            if len(body) > LARGE_EVENT:
+                self._take_large(function, len(body))
+        elif isinstance(body, str) and payload_size(body) > LARGE_EVENT:
+            self._take_large(function, payload_size(body))
         if cause is None:
             environment = current_environment.get()
             if environment is not None:
@@ -431,6 +441,12 @@ class EventBus:
         else:
             lane.put(event)
         return event
+
+    def _take_large(self, function: Function, size: int) -> None:
+        """Refuse an event that is too large; bill one that is merely large."""
+        if size > MAX_ASYNC_PAYLOAD:
+            raise PayloadTooLarge(size, MAX_ASYNC_PAYLOAD, "Event")
+        self.journal.large_event(function.lane, self.clock.now(), size)
 
     async def redrive(self, letter: DeadLetter) -> Receipt:
         """Send a dead letter again, as a new event of the same source; it leaves the list.
@@ -830,6 +846,11 @@ class EventBus:
     def metrics(self) -> Metrics:
         """CloudWatch-like metrics: `bus.metrics.query("Errors", function).sum`."""
         return self.journal.metrics()
+
+    @property
+    def billing(self) -> Billing:
+        """What the functions would have cost: `print(bus.billing)`, `bus.billing.rows()`, `bus.billing.total`."""
+        return self.journal.billing()
 
     def statistics(self) -> Statistics:
         """Count the asynchronous events; the parts always add up to `accepted`."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventbus.execution.context import ClientContext
     from eventbus.execution.environment import Environment
     from eventbus.execution.outcome import Failed, Outcome, Succeeded
+    from eventbus.functions.configuration import Configuration
 
 
 class Record(Protocol):
@@ -71,6 +72,8 @@ class Attempt:
     """Megabytes, the environment's peak so far; 0 where it is not measured."""
     qualifier: str | None = None
     """The version or alias that was addressed; None if none was named."""
+    configuration: Configuration | None = None
+    """What the function was configured with, once that has changed since."""
 
 
 class Reply:

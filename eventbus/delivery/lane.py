@@ -124,11 +124,12 @@ class Lane:
 
     @property
     def log_group(self) -> str:
-        return f"/aws/lambda/{self.name}"
+        return self.configuration.log_group or f"/aws/lambda/{self.function.name}"
 
     def new_log_stream(self) -> str:
-        """A name as AWS makes them: the date, the version and 32 hexadecimal digits."""
-        return f"{self.bus.today()}/[{self.version}]{self.bus.ids.hex(32).lower()}"
+        """A name as AWS makes them: the date, in a group of one's choice the function, the version, 32 digits."""
+        function = self.function.name if self.configuration.log_group is not None else ""
+        return f"{self.bus.today()}/{function}[{self.version}]{self.bus.ids.log_stream()}"
 
     # -- taking events in -------------------------------------------------------------------------------------------
 
@@ -223,6 +224,7 @@ class Lane:
     def _engage(self) -> None:
         self.pool.busy += 1
         self.active += 1
+        self.bus.gauges.taken(self)
         self.throttles = 0
         if self.idle:
             environment = self.idle.pop()
@@ -255,6 +257,7 @@ class Lane:
 
     def _give_back(self) -> None:
         self.active -= 1
+        self.bus.gauges.given_back(self)
         self.pool.give_back()
 
     # -- backing off ------------------------------------------------------------------------------------------------

@@ -135,6 +135,7 @@ class Environment:
         )
         lane.settle(event, attempt)
         lane.bus.journal.fresh.append(attempt)
+        lane.bus.journal.fold()
         lane.attend()
         lane.bus.notice_rest()
 

@@ -6,6 +6,7 @@ Limits: Lambda quotas and CreateFunction (2026).
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,11 @@ from eventbus.errors import ConfigurationError, ValidationFailed
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _NAME_PATTERN = r"Member must satisfy regular expression pattern: [a-zA-Z0-9-_\.]+"
+_LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 ISOLATIONS = ("task", "thread")
+LOG_FORMATS = ("Text", "JSON")
+APPLICATION_LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+SYSTEM_LOG_LEVELS = ("DEBUG", "INFO", "WARN")
 
 
 def check_name(name: object) -> str:
@@ -56,6 +61,19 @@ def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
         raise ConfigurationError(f"{attribute.name}={value!r}: a text is needed")
 
 
+def _known_level(levels: tuple[str, ...]) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value not in levels:
+            raise ConfigurationError(f"{attribute.name}={value!r}: AWS accepts {', '.join(levels)}")
+
+    return check
+
+
+def _log_group_name(_: Any, __: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not _LOG_GROUP.fullmatch(value)):
+        raise ConfigurationError(f"log_group={value!r}: 1 to 512 letters, digits and _ - / . # are accepted, or None")
+
+
 def _concurrency(_: Any, __: attrs.Attribute[Any], value: object) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
         raise ConfigurationError(f"reserved_concurrency={value!r}: a whole number from 0, or None for no reservation")
@@ -80,6 +98,20 @@ class Configuration:
     recursive_loop: str = attrs.field(default="Terminate", validator=_known_recursive_loop)
     """Whether a chain of more than 16 invocations is stopped."""
     description: str = attrs.field(default="", validator=_text)
+    log_format: str = attrs.field(default="Text", validator=_known_level(LOG_FORMATS))
+    """`Text` or `JSON`."""
+    application_log_level: str = attrs.field(default="INFO", validator=_known_level(APPLICATION_LOG_LEVELS))
+    """The least severe records of the handler that the log keeps; only with JSON."""
+    system_log_level: str = attrs.field(default="INFO", validator=_known_level(SYSTEM_LOG_LEVELS))
+    """The least severe records of the platform; only with JSON."""
+    log_group: str | None = attrs.field(default=None, validator=_log_group_name)
+    """A log group of your choice, in place of `/aws/lambda/<name>`."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.log_format != "JSON" and (self.application_log_level, self.system_log_level) != ("INFO", "INFO"):
+            raise ConfigurationError(
+                "application_log_level and system_log_level need the JSON format; add log_format='JSON'"
+            )
 
 
 def isolation_of(handler: object, wanted: str | None) -> str:

@@ -48,6 +48,7 @@ class Function:
         self.label = f'bus.functions["{name}"]'
         self.access = FunctionPolicy(self.arn, bus.ids.uuid)
         self.role = Role.basic(_role_name(name), bus.account_id)
+        self.role.before_change = bus.journal.settle
         self.source = Source(str(self.role.session(name)), None, None, self.label, self.role, name)
         self.lane = Lane(self, bus)
         self.__name__ = name
@@ -187,7 +188,9 @@ class Function:
         if unknown:
             raise ConfigurationError(f"{', '.join(unknown)} cannot be changed; settings are {_settings()}")
         before = self.configuration
-        self.configuration = attrs.evolve(before, **changes)
+        after = attrs.evolve(before, **changes)
+        self._bus.journal.seal(self.lane)
+        self.configuration = after
         try:
             self.lane.apply_configuration()
         except InvalidParameterValue:

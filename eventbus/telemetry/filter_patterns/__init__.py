@@ -27,7 +27,9 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     Raises InvalidFilterPattern, naming what is wrong with it.
     """
     if len(pattern) > MAX_LENGTH:
-        raise InvalidFilterPattern(f"{pattern[:20]}…", f"it has {len(pattern):,} characters, at most 1,024 are accepted")
+        raise InvalidFilterPattern(
+            f"{pattern[:20]}…", f"it has {len(pattern):,} characters, at most 1,024 are accepted"
+        )
     text = pattern.strip()
     if not text:
         return lambda message: True
