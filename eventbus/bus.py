@@ -98,6 +98,8 @@ class EventBus:
     - `queue_bytes`: what the large payloads in all queues may add up to before publishers wait; 64 MiB by default.
     - `grace`: seconds that running handlers get to finish when the bus is left.
     - `history`: how many attempts the logs keep, and how many nodes the trace keeps.
+    - `console`: True shows on standard error what the bus has to say, warnings first of all; else it is silent until
+      you configure the standard library's logging.
     - `billing_unit`: seconds that a billed duration is rounded up to, 0.1 or, as on AWS since 2020, 0.001.
 
     Raises ConfigurationError for a value that cannot be.
@@ -121,6 +123,7 @@ class EventBus:
         grace: float = 10.0,
         history: int = 10_000,
         billing_unit: float = 0.1,
+        console: bool = False,
     ) -> None:
         check_options(account_id, region, grace, queue_limit=queue_limit, queue_bytes=queue_bytes, history=history)
         if clock is not None and not hasattr(clock, "call_at"):
@@ -148,7 +151,7 @@ class EventBus:
         self.durable = None if self.store is None else DurableEvents(self, self.store)
         self.dead_letters = DeadLetters(None if self.durable is None else self.durable.letter_left)
         self.dispatcher = Dispatcher()
-        self.log: structlog.typing.FilteringBoundLogger = bus_logger()
+        self.log: structlog.typing.FilteringBoundLogger = bus_logger(console=console)
         self.cancelled_error: type[BaseException] = BaseException
         self.is_stopping = True
         """No environment may begin anything: the bus is not entered yet, or is being left."""

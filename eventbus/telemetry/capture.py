@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
 
@@ -17,6 +19,16 @@ from eventbus.telemetry.records import json_line, text_line
 
 _passing_on: ContextVar[bool] = ContextVar("eventbus_passing_on", default=False)
 """A log record is on its way to the terminal; it is in the function's log already."""
+
+
+@contextmanager
+def beside_the_log() -> Iterator[None]:
+    """Within the block, what is written reaches the terminal and no function's log."""
+    token = _passing_on.set(True)
+    try:
+        yield
+    finally:
+        _passing_on.reset(token)
 
 
 class _Stream:
@@ -61,11 +73,8 @@ class _Handler(logging.Handler):
             if any(handler is not self for handler in logger.handlers):
                 return
             logger = logger.parent if logger.propagate else None
-        token = _passing_on.set(True)
-        try:
+        with beside_the_log():
             last.handle(record)
-        finally:
-            _passing_on.reset(token)
 
 
 class Capture:
