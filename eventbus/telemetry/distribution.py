@@ -40,9 +40,7 @@ class Datum:
         """Take in one value, or the same several times."""
         if times:
             self._count(times, value * times, value, value)
-            self._counts[value] = self._counts.get(value, 0) + times
-            if len(self._counts) > EXACT:
-                self._settle()
+            self._take([(value, times)])
 
     def add_all(self, values: Sequence[float]) -> None:
         """Take in many values at the price of four built-in calls."""
@@ -64,11 +62,11 @@ class Datum:
         """Take in everything of another one."""
         self._count(other.count, other.total, other.minimum, other.maximum)
         self.has_values = self.has_values and other.has_values
-        self._is_exact = self._is_exact and other._is_exact
-        for value, times in other.values():
-            self._counts[value] = self._counts.get(value, 0) + times
-        if len(self._counts) > EXACT:
+        values = other.values()
+        if self._is_exact and not other._is_exact:
             self._settle()
+            self._use_buckets()
+        self._take(values)
 
     def values(self) -> list[tuple[float, float]]:
         """Every value, ascending, with how often there was one; buckets by their middle."""
@@ -87,15 +85,22 @@ class Datum:
         """Count what is only listed, in buckets if there are many different values."""
         fresh, self._fresh = self._fresh, []
         if self._is_exact:
-            for value, times in Counter(fresh).items():
-                self._counts[value] = self._counts.get(value, 0) + times
-            if len(self._counts) > EXACT:
-                self._is_exact = False
-                self._counts = _in_buckets(self._counts.items())
+            self._take(Counter(fresh).items())
         elif fresh:
             fresh.sort()  # whole buckets at a time, which costs far less than a logarithm for each
-            for value, times in _runs(fresh):
-                self._counts[value] = self._counts.get(value, 0) + times
+            self._take(_runs(fresh))
+
+    def _take(self, counted: Iterable[tuple[float, float]]) -> None:
+        counts, is_exact = self._counts, self._is_exact
+        for value, times in counted:
+            place = value if is_exact else bucket(value)[0]
+            counts[place] = counts.get(place, 0) + times
+        if is_exact and len(counts) > EXACT:
+            self._use_buckets()
+
+    def _use_buckets(self) -> None:
+        counted, self._counts, self._is_exact = self._counts, {}, False
+        self._take(counted.items())
 
 
 def bucket(value: float) -> tuple[float, float]:
@@ -105,14 +110,6 @@ def bucket(value: float) -> tuple[float, float]:
     index = math.ceil(math.log(abs(value)) / _LOG_WIDTH)
     upper, middle = _WIDTH**index, 2 * _WIDTH**index / (1 + _WIDTH)
     return (middle, upper) if value > 0 else (-middle, -upper / _WIDTH)
-
-
-def _in_buckets(counted: Iterable[tuple[float, float]]) -> dict[float, float]:
-    counts: dict[float, float] = {}
-    for value, times in counted:
-        middle, _ = bucket(value)
-        counts[middle] = counts.get(middle, 0) + times
-    return counts
 
 
 def _runs(ascending: list[float]) -> Iterable[tuple[float, int]]:

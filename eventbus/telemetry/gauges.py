@@ -62,12 +62,13 @@ class Gauges:
             unreserved.peak = unreserved.now
 
     def given_back(self, lane: Lane) -> None:
-        """It is about to rest, or is gone."""
+        """It is about to rest, or is gone; its unit is still counted in its pool."""
         now = self._now()
         if now >= self._ends_at:
             self._turn(now)
         self._functions[lane.function.arn].now -= 1
         self._account.now -= 1
+        self._unreserved.now = self._shared.busy - (lane.pool is self._shared)
 
     def flush(self) -> None:
         """Make the data points of the minute so far."""
@@ -76,7 +77,6 @@ class Gauges:
     def _turn(self, now: float) -> None:
         """Note the minute that has passed, and those since in which nothing changed."""
         minute = int(now // 60)
-        self._unreserved.now = self._shared.busy
         for name, owner, level in self._levels():
             if level.peak:
                 self._note(name, owner, self._minute, level.peak)

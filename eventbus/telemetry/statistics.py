@@ -4,7 +4,7 @@
 `TS(…)`; winsorized mean `wm95`; percentile rank `PR(:300)`; interquartile mean `IQM`. A range is in per cent,
 `TM(10%:90%)`, or in the metric's own unit, `TC(100:2000)`; its lower end is exclusive and its upper end inclusive.
 Source: CloudWatch user guide, "CloudWatch statistics definitions" (2026). That a percentile is the value at the nearest
-rank, without interpolation, is unconfirmed.
+rank, without interpolation, is unconfirmed, and that a value on the edge of a percentage counts in part.
 """
 
 from __future__ import annotations
@@ -157,9 +157,9 @@ def _at_rank(values: Values, share: float) -> float:
 
 
 def _by_rank(values: Values, first: float, last: float) -> list[tuple[float, float]]:
-    """The values between two shares of all values."""
+    """The values between two shares of all values; one that lies on an edge counts in part."""
     count = sum(times for _, times in values)
-    low, high = math.ceil(round(first * count, 6)), math.ceil(round(last * count, 6))
+    low, high = round(first * count, 6), round(last * count, 6)
     kept: list[tuple[float, float]] = []
     passed = 0.0
     for value, times in values:
