@@ -19,7 +19,7 @@ from eventbus.timestamps import iso_time
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt
-    from eventbus.telemetry.journal import Groups
+    from eventbus.telemetry.journal import Group, Groups
 
 UNITS = (0.001, 0.1)
 """Seconds that AWS has billed in: now, and until December 2020."""
@@ -97,28 +97,33 @@ class Billing:
 
     def invoked(self, groups: Groups) -> None:
         """Add a batch of invocations; called by the engine."""
-        for (lane, _, minute), attempts in groups.items():
-            settings, month = lane.configuration, iso_time(minute * 60)[:7]
-            for is_provisioned, chosen in _by_initialisation(attempts):
-                key = UsageKey(
-                    month, lane.function.name, lane.version, settings.memory,
-                    getattr(settings, "architecture", "x86_64"), getattr(settings, "tmp", 512), is_provisioned,
-                )  # fmt: skip
-                usage = self._usage.setdefault(key, Usage())
-                usage.requests += len(chosen)
-                usage.milliseconds += self._milliseconds(chosen)
+        for group in groups:
+            settings, lane = group.lane.configuration, group.lane
+            key = UsageKey(
+                iso_time(group.minute * 60)[:7], lane.function.name, lane.version, settings.memory,
+                getattr(settings, "architecture", "x86_64"), getattr(settings, "tmp", 512),
+                group.init_type == "provisioned-concurrency",
+            )  # fmt: skip
+            usage = self._usage.setdefault(key, Usage())
+            usage.requests += len(group.attempts)
+            usage.milliseconds += self._milliseconds(group)
 
     def large_event(self, function: str, version: str, memory: int, at: float, size: int) -> None:
         """Add what an asynchronous event of more than 256 KB costs beyond its first request."""
         key = UsageKey(iso_time(at)[:7], function, version, memory)
         self._usage.setdefault(key, Usage()).requests += request_units(size) - 1
 
-    def _milliseconds(self, attempts: list[Attempt]) -> int:
-        """What these are billed: in most batches nothing was cold and everything was shorter than one unit."""
-        size = round(self.unit * 1000)
-        if not any(attempt.is_cold for attempt in attempts) and max([a.duration for a in attempts]) <= self.unit:
-            return size * len(attempts)
-        return sum([billed_milliseconds(_billed_seconds(attempt), self.unit) for attempt in attempts])
+    def _milliseconds(self, group: Group) -> int:
+        """What these are billed: most batches have nothing that ran for longer than one unit."""
+        size, cold = round(self.unit * 1000), [attempt for attempt in group.attempts if attempt.is_cold]
+        if max(group.durations) <= self.unit:
+            billed = size * len(group.durations)
+        else:
+            billed = sum([billed_milliseconds(seconds, self.unit) for seconds in group.durations])
+        for attempt in cold:
+            whole = billed_milliseconds(_billed_seconds(attempt), self.unit)
+            billed += whole - billed_milliseconds(attempt.duration, self.unit)
+        return billed
 
     def _costs(self, month: str | None) -> dict[UsageKey, float]:
         usage = {key: used for key, used in self._usage.items() if month in (None, key.month)}
@@ -131,16 +136,6 @@ def _billed_seconds(attempt: Attempt) -> float:
     assert environment is not None
     is_billed = attempt.is_cold and environment.init_failure is None and environment.init_type == "on-demand"
     return attempt.duration + environment.init_duration if is_billed else attempt.duration
-
-
-def _by_initialisation(attempts: list[Attempt]) -> Iterable[tuple[bool, list[Attempt]]]:
-    provisioned = [a for a in attempts if a.environment and a.environment.init_type == "provisioned-concurrency"]
-    if not provisioned:
-        yield False, attempts
-        return
-    yield True, provisioned
-    if len(provisioned) < len(attempts):
-        yield False, [a for a in attempts if a.environment and a.environment.init_type != "provisioned-concurrency"]
 
 
 _TITLES = ("function", "version", "memory", "requests", "GB-seconds", "cost")

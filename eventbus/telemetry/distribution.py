@@ -48,7 +48,7 @@ class Datum:
             self._count(len(values), sum(values), min(values), max(values))
             self._fresh.extend(values)
             if len(self._fresh) >= FRESH:
-                self._settle()
+                self.settle()
 
     def add_summary(self, count: float, total: float, minimum: float, maximum: float) -> None:
         """Take in what somebody has summed up already; percentiles are known only if all values are one."""
@@ -64,13 +64,13 @@ class Datum:
         self.has_values = self.has_values and other.has_values
         values = other.values()
         if self._is_exact and not other._is_exact:
-            self._settle()
+            self.settle()
             self._use_buckets()
         self._take(values)
 
     def values(self) -> list[tuple[float, float]]:
         """Every value, ascending, with how often there was one; buckets by their middle."""
-        self._settle()
+        self.settle()
         return sorted(self._counts.items())
 
     def _count(self, count: float, total: float, minimum: float, maximum: float) -> None:
@@ -81,7 +81,7 @@ class Datum:
         if maximum > self.maximum:
             self.maximum = maximum
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Count what is only listed, in buckets if there are many different values."""
         fresh, self._fresh = self._fresh, []
         if self._is_exact:

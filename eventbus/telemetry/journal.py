@@ -22,8 +22,23 @@ if TYPE_CHECKING:
 
 BATCH = 512
 
-Groups: TypeAlias = "dict[tuple[Lane, str | None, int], list[Attempt]]"
-"""Attempts by function, qualifier and minute."""
+
+class Group:
+    """Attempts of one batch that are counted alike: same function and version, qualifier, kind of start and minute."""
+
+    __slots__ = ("attempts", "durations", "init_type", "lane", "minute", "qualifier")
+
+    def __init__(self, lane: Lane, qualifier: str | None, init_type: str, minute: int, attempts: list[Attempt]) -> None:
+        self.lane = lane
+        self.qualifier = qualifier
+        self.init_type = init_type
+        self.minute = minute
+        self.attempts = attempts
+        self.durations = [attempt.duration for attempt in attempts]
+        """Seconds; metrics and bill share the list."""
+
+
+Groups: TypeAlias = list[Group]
 
 
 class Listener(Protocol):
@@ -50,7 +65,7 @@ class Journal:
         """Attempts that the logs no longer show."""
         self._listeners: list[Listener] = []
         self._batch = BATCH
-        self.logs: Callable[[list[Attempt]], list[Attempt]] = lambda attempts: attempts
+        self.logs: Callable[[list[Attempt], Groups], list[Attempt]] = lambda attempts, groups: attempts
         """Told of every batch; returns the attempts whose function may write logs."""
 
     # -- what the engine reports ------------------------------------------------------------------------------------
@@ -155,23 +170,25 @@ class Journal:
         self.fresh.clear()
         self.forgotten += max(0, len(self._kept) + len(fresh) - (self._kept.maxlen or 0))
         self._kept.extend(fresh)
-        if groups := grouped(fresh):
-            self._metrics.invoked(groups)
-            self._billing.invoked(groups)
-        self._logged.extend(self.logs(fresh))
+        groups = grouped(fresh)
+        self._metrics.invoked(groups)
+        self._billing.invoked(groups)
+        self._logged.extend(self.logs(fresh, groups))
         for listener in self._listeners:
             listener.invoked(fresh)
 
 
 def grouped(attempts: list[Attempt]) -> Groups:
-    """Attempts by function, qualifier and minute; those that never ran belong to none."""
+    """Attempts by what they are counted under; those that never ran are under nothing."""
     first, last = int(attempts[0].at // 60), int(attempts[-1].at // 60)
-    ways = {(attempt.environment, attempt.qualifier) for attempt in attempts}
-    if first == last and len(ways) == 1 and (only := ways.pop())[0] is not None:
-        return {(only[0].lane, only[1], first): attempts}
-    groups: Groups = {}
+    environments = {attempt.environment for attempt in attempts}
+    if first == last and len(environments) == 1 and len({attempt.qualifier for attempt in attempts}) == 1:
+        only = environments.pop()
+        return [] if only is None else [Group(only.lane, attempts[0].qualifier, only.init_type, first, attempts)]
+    groups: dict[tuple[Lane, str | None, str, int], list[Attempt]] = {}
     for attempt in attempts:
-        if attempt.environment is not None:
-            key = attempt.environment.lane, attempt.qualifier, int(attempt.at // 60)
+        environment = attempt.environment
+        if environment is not None:
+            key = environment.lane, attempt.qualifier, environment.init_type, int(attempt.at // 60)
             groups.setdefault(key, []).append(attempt)
-    return groups
+    return [Group(*key, chosen) for key, chosen in groups.items()]

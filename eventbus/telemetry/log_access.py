@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt
     from eventbus.delivery.lane import Lane
     from eventbus.execution.environment import Environment
+    from eventbus.telemetry.journal import Group, Groups
 
 
 class LogAccess:
@@ -24,20 +25,21 @@ class LogAccess:
         self._bus = bus
         self._known: dict[Lane, tuple[tuple[int, bool], bool]] = {}
 
-    def writable(self, attempts: list[Attempt]) -> list[Attempt]:
+    def writable(self, attempts: list[Attempt], groups: Groups) -> list[Attempt]:
         """The attempts whose function may write its log."""
-        environments = dict.fromkeys(attempt.environment for attempt in attempts)
-        allowed = {environment for environment in environments if environment is not None and self._may(environment)}
-        if len(allowed) == len(environments):
+        denied = {group.lane for group in groups if not self._may(group)}
+        if not denied:
             return attempts
-        return [attempt for attempt in attempts if attempt.environment in allowed]
+        return [a for a in attempts if a.environment is not None and a.environment.lane not in denied]
 
-    def _may(self, environment: Environment) -> bool:
-        lane, groups = environment.lane, self._bus.logs.made
+    def _may(self, group: Group) -> bool:
+        lane, groups = group.lane, self._bus.logs.made
         role = lane.function.source.role
         state = (0 if role is None else role.version, lane.log_group in groups)
         known = self._known.get(lane)
         if known is None or known[0] != state:
+            environment = group.attempts[0].environment
+            assert environment is not None
             allowed = self._decide(environment, has_group=state[1])
             if allowed:
                 groups.open(lane.log_group, environment.init_started_at)

@@ -93,7 +93,7 @@ class LogGroups:
     def get(self, name: str) -> LogGroup | None:
         return self._groups.get(name)
 
-    def create(self, name: str, now: float) -> LogGroup:
+    def create(self, name: object, now: float) -> LogGroup:
         """Make a group. Raises InvalidLogParameter for a name that cannot be, LogGroupExists for one that is taken."""
         if not isinstance(name, str) or not _GROUP_NAME.fullmatch(name):
             raise InvalidLogParameter(

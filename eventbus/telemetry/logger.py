@@ -29,7 +29,7 @@ class _Console:
     """Prints events to standard error, readable, on their way to the logger."""
 
     def __init__(self) -> None:
-        self._render = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+        self._render = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)
 
     def __call__(self, logger: object, level: str, facts: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         line = self._render(logger, level, {"level": level, **facts})

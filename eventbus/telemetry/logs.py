@@ -13,6 +13,7 @@ from eventbus.telemetry.embedded import measurements
 from eventbus.telemetry.errors import LogGroupNotFound
 from eventbus.telemetry.filter_patterns import compile_pattern
 from eventbus.telemetry.following import LogFollower
+from eventbus.telemetry.journal import grouped
 from eventbus.telemetry.log_access import LogAccess
 from eventbus.telemetry.log_event import LogEvent
 from eventbus.telemetry.log_groups import LogGroups, RejectedLogEvents, check_retention, check_stream_name
@@ -21,6 +22,7 @@ from eventbus.telemetry.platform_log import invocation, kept_lines, log_of
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.delivery.event import Attempt
+    from eventbus.telemetry.journal import Groups
     from eventbus.telemetry.metrics import Metrics
 
 EVER = float("inf")
@@ -127,7 +129,7 @@ class Logs:
         name, matches = self._named(group), compile_pattern(filter_pattern)
 
         def render(attempts: list[Attempt]) -> list[LogEvent]:
-            written = self._access.writable(attempts)
+            written = self._access.writable(attempts, grouped(attempts))
             return [event for a in written for event in self._of(a, name) if matches(event.message)]
 
         return LogFollower(self._journal, render)
@@ -213,12 +215,11 @@ class Logs:
             return []
         return log_of(attempt, self._bus.ids.request_id(attempt.number), self._bus.billing_unit)
 
-    def _take_over(self, attempts: list[Attempt]) -> list[Attempt]:
+    def _take_over(self, attempts: list[Attempt], groups: Groups) -> list[Attempt]:
         """A batch of attempts: what of it the logs keep, and the metrics that are written in it."""
-        writable = self._access.writable(attempts)
-        for attempt in writable:
-            if attempt.lines:
-                self._metrics.measured(m for line in kept_lines(attempt) for m in measurements(line))
+        writable = self._access.writable(attempts, groups)
+        for attempt in [attempt for attempt in writable if attempt.lines]:
+            self._metrics.measured(m for line in kept_lines(attempt) for m in measurements(line))
         return writable
 
     def _authorize(self, action: str, group: str, stream: str | None = None) -> None:

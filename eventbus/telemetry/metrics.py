@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt
     from eventbus.telemetry.journal import Groups
 
-_PROVISIONED = "provisioned-concurrency"
 MINUTES_KEPT = 15 * 24 * 60
 """Data points of one minute are kept for 15 days (CloudWatch)."""
 SECONDS_KEPT = 3 * 60 * 60
@@ -54,34 +53,31 @@ class DataPoint:
 class Series:
     """The points of one metric, oldest first."""
 
-    __slots__ = ("minutes", "seconds", "total", "unit")
+    __slots__ = ("minutes", "past", "seconds", "unit")
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
         self.minutes: dict[int, Datum] = {}
         self.seconds: dict[int, Datum] = {}
-        self.total: list[float] = [0.0, 0.0]
-        """Number and sum of everything that was ever measured."""
+        self.past = [0.0, 0.0]
+        """Number and sum of what is no longer kept."""
 
     def add(self, at: float, value: float, times: float = 1) -> None:
         """Take in a value, so many times, in the minute of an instant."""
-        self._count(times, value * times)
         self.minute(int(at // 60)).add(value, times)
 
     def add_all(self, minute: int, values: list[float]) -> None:
         """Take in the values of one minute."""
-        self._count(len(values), sum(values))
         self.minute(minute).add_all(values)
 
     def add_point(self, at: float, point: Datum, resolution: int) -> None:
         """Take in what was measured elsewhere."""
-        self._count(point.count, point.total)
         if resolution == 1:
-            _point(self.seconds, int(at), SECONDS_KEPT).merge(point)
+            self._point(self.seconds, int(at), SECONDS_KEPT).merge(point)
         self.minute(int(at // 60)).merge(point)
 
     def minute(self, minute: int) -> Datum:
-        return _point(self.minutes, minute, MINUTES_KEPT)
+        return self.minutes.get(minute) or self._point(self.minutes, minute, MINUTES_KEPT)
 
     def points(self, *, finely: bool) -> Iterator[tuple[int, Datum]]:
         """Instants and what was measured from there on; by the second where asked for and known."""
@@ -90,18 +86,24 @@ class Series:
         else:
             yield from ((minute * 60, datum) for minute, datum in self.minutes.items())
 
-    def _count(self, count: float, total: float) -> None:
-        self.total[0] += count
-        self.total[1] += total
+    @property
+    def total(self) -> tuple[float, float]:
+        """Number and sum of everything that was ever measured."""
+        points = self.minutes.values()
+        return self.past[0] + sum(p.count for p in points), self.past[1] + sum(p.total for p in points)
 
-
-def _point(points: dict[int, Datum], key: int, kept: int) -> Datum:
-    datum = points.get(key)
-    if datum is None:
-        datum = points[key] = Datum()
-        while len(points) > kept:
-            del points[next(iter(points))]
-    return datum
+    def _point(self, points: dict[int, Datum], key: int, kept: int) -> Datum:
+        datum = points.get(key)
+        if datum is None:
+            if points:
+                next(reversed(points.values())).settle()  # its span is over: nothing needs to be listed any more
+            datum = points[key] = Datum()
+            while len(points) > kept:
+                oldest = points.pop(next(iter(points)))
+                if points is self.minutes:
+                    self.past[0] += oldest.count
+                    self.past[1] += oldest.total
+        return datum
 
 
 class Metrics:
@@ -134,23 +136,21 @@ class Metrics:
 
     def invoked(self, groups: Groups) -> None:
         """Count a batch of invocations, grouped so that the sums are made by C and not by this loop."""
-        for (lane, qualifier, minute), group in groups.items():
-            owner = Owner(lane.function.arn, qualifier, lane.version)
-            errors = sum([attempt.outcome.__class__ is Failed for attempt in group])
-            at = minute * 60
-            self._of("Invocations", owner).add(at, 1.0, len(group))
+        for group in groups:
+            attempts, number, at = group.attempts, len(group.attempts), group.minute * 60
+            owner = Owner(group.lane.function.arn, group.qualifier, group.lane.version)
+            errors = sum([attempt.outcome.__class__ is Failed for attempt in attempts])
+            self._of("Invocations", owner).add(at, 1.0, number)
             failures = self._of("Errors", owner)
             failures.add(at, 1.0, errors)
-            failures.add(at, 0.0, len(group) - errors)
-            self._of("Duration", owner).add_all(minute, [attempt.duration * 1000 for attempt in group])
-            ages = [attempt.age * 1000 for attempt in group if attempt.age >= 0]
+            failures.add(at, 0.0, number - errors)
+            self._of("Duration", owner).add_all(group.minute, [seconds * 1000 for seconds in group.durations])
+            ages = [attempt.age * 1000 for attempt in attempts if attempt.age >= 0]
             if ages:
-                self._of("AsyncEventAge", owner).add_all(minute, ages)
-                self._received(owner, group)
-            kinds = {attempt.environment for attempt in group}
-            if any(environment is not None and environment.init_type == _PROVISIONED for environment in kinds):
-                on_provisioned = [a for a in group if a.environment and a.environment.init_type == _PROVISIONED]
-                self._of("ProvisionedConcurrencyInvocations", owner).add(at, 1.0, len(on_provisioned))
+                self._of("AsyncEventAge", owner).add_all(group.minute, ages)
+                self._received(owner, attempts)
+            if group.init_type == "provisioned-concurrency":
+                self._of("ProvisionedConcurrencyInvocations", owner).add(at, 1.0, number)
 
     def received(self, arn: str, at: float) -> None:
         """Count an event that was accepted at this instant."""
@@ -272,7 +272,7 @@ class Metrics:
     def totals(self) -> Iterator[tuple[str, Owner, float, float]]:
         """Name, owner, number and sum of everything that was ever counted: for exporters."""
         for (name, owner), series in self._series.items():
-            yield name, owner, series.total[0], series.total[1]
+            yield name, owner, *series.total
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

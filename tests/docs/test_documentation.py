@@ -57,7 +57,8 @@ def run(block: Block, directory: Path) -> subprocess.CompletedProcess[str]:
 
 
 def normal(output: str) -> str:
-    """Output without what differs from run to run: ids, measured durations, names of log streams."""
+    """Output without what differs from run to run: ids, measured durations, names of log streams, the runtime."""
+    output = re.sub(r"python:3\.\d+\.v1", "<runtime>", re.sub(r"\b[0-9a-f]{64}\b", "<64 digits>", output))
     output = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>", output)
     output = re.sub(r"\d+(\.\d+)?( ms|s\b)", r"<time>\2", output)
     output = re.sub(r"\d+ passed in .*", lambda found: found[0].partition(" in ")[0], output)

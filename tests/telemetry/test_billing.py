@@ -124,12 +124,13 @@ async def test_a_bill_from_end_to_end() -> None:
         await bus.push(g, "x" * 300_000, source=S3)
         await bus.push(off, 1, source=S3)
         await bus.wait_idle()
-        gb_second = 0.0000166667
+        about: Any = pytest.approx
+        price = 0.0000166667
         assert bus.billing.rows() == [
-            BillingRow("f", "$LATEST", 1024, 3, pytest.approx(0.3), pytest.approx(3 * 2e-7 + 0.3 * gb_second)),
-            BillingRow("g", "$LATEST", 128, 2, pytest.approx(0.0125), pytest.approx(2 * 2e-7 + 0.0125 * gb_second)),
+            BillingRow("f", "$LATEST", 1024, 3, about(0.3), about(3 * 2e-7 + 0.3 * price)),
+            BillingRow("g", "$LATEST", 128, 2, about(0.0125), about(2 * 2e-7 + 0.0125 * price)),
         ]
-        assert bus.billing.total == BillingTotal(5, pytest.approx(0.3125), pytest.approx(5 * 2e-7 + 0.3125 * gb_second))
+        assert bus.billing.total == BillingTotal(5, about(0.3125), about(5 * 2e-7 + 0.3125 * price))
         assert str(bus.billing).splitlines() == [
             "function  version   memory  requests  GB-seconds         cost",
             "─" * 61,
