@@ -30,9 +30,19 @@ class LogFollower:
     An invocation's events come when it has ended. The loop ends when the bus is left.
     """
 
-    def __init__(self, journal: Journal, render: Callable[[list[Attempt]], list[LogEvent]]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        followers: set[LogFollower],
+        render: Callable[[list[Attempt]], list[LogEvent]],
+        matches: Callable[[str], bool],
+        group: str,
+    ) -> None:
+        self.group = group
         self._journal = journal
+        self._followers = followers
         self._render = render
+        self._matches = matches
         self._events: deque[LogEvent] = deque(maxlen=WAITING)
         self._is_open = False
         self._woken = anyio.Event()
@@ -41,6 +51,7 @@ class LogFollower:
 
     def __enter__(self) -> Self:
         self._is_open = True
+        self._followers.add(self)
         self._journal.listen(self)
         return self
 
@@ -48,6 +59,7 @@ class LogFollower:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._journal.ignore(self)
+        self._followers.discard(self)
         self.closed()
 
     def __aiter__(self) -> Self:
@@ -68,7 +80,8 @@ class LogFollower:
         self.written(self._render(attempts))
 
     def written(self, events: list[LogEvent]) -> None:
-        """These events are in the log."""
+        """These events are in the log; those that the pattern wants are handed on."""
+        events = [event for event in events if self._matches(event.message)]
         self.dropped += max(0, len(self._events) + len(events) - WAITING)
         self._events.extend(events)
         if events:

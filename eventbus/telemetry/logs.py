@@ -38,6 +38,7 @@ class Logs:
         self._access = LogAccess(bus)
         self.made = LogGroups(limit)
         """Groups that somebody made, functions included."""
+        self._followers: set[LogFollower] = set()
         bus.journal.logs = self._take_over
 
     def __repr__(self) -> str:
@@ -51,7 +52,7 @@ class Logs:
         """The names of the log groups that hold something, `/aws/lambda/<function>`, and of those that you made."""
         written = {a.environment.lane.log_group for a in self._journal.logged() if a.environment is not None}
         own = {name for name in self.made if (group := self.made.get(name)) and (group.is_own or group.events)}
-        return sorted(own | {name for name in written if any(self.events(name))})
+        return sorted(own | {name for name in written if not self._may_expire(name) or any(self.events(name))})
 
     def streams(self, group: str) -> list[str]:
         """The names of a group's streams, one per environment, and of those that you made."""
@@ -130,9 +131,9 @@ class Logs:
 
         def render(attempts: list[Attempt]) -> list[LogEvent]:
             written = self._access.writable(attempts, grouped(attempts))
-            return [event for a in written for event in self._of(a, name) if matches(event.message)]
+            return [event for attempt in written for event in self._of(attempt, name)]
 
-        return LogFollower(self._journal, render)
+        return LogFollower(self._journal, self._followers, render, matches, name)
 
     # -- groups of your own -----------------------------------------------------------------------------------------
 
@@ -168,6 +169,9 @@ class Logs:
         now = self._bus.clock.now()
         taken, rejected = self.made.open(self._existing(group), now).take(stream, list(events), now)
         self._metrics.measured(m for event in taken for m in measurements(event.message))
+        for follower in self._followers:
+            if follower.group == self._named(group):
+                follower.written(taken)
         return rejected
 
     def put_retention_policy(self, group: str, days: int) -> None:
@@ -207,6 +211,10 @@ class Logs:
                 mend=f"call bus.logs.create_log_group({name!r}); a function's group is made by its first invocation",
             )
         return name
+
+    def _may_expire(self, group: str) -> bool:
+        found = self.made.get(group)
+        return found is not None and found.retention_days is not None
 
     def _of(self, attempt: Attempt, group: str) -> list[LogEvent]:
         """What an attempt wrote to a group."""

@@ -17,6 +17,10 @@ import eventbus
 import triggers
 from eventbus import EventBus, Reason, errors
 from eventbus.storage import errors as storage_errors
+from eventbus.telemetry.billing import Billing
+from eventbus.telemetry.logs import Logs
+from eventbus.telemetry.metrics import Metrics
+from eventbus.telemetry.statistics import Statistic
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, first_column, links, section
 from triggers import S3, SNS, SQS
 from triggers.s3 import Bucket
@@ -124,7 +128,10 @@ def test_the_reference_lists_every_error(module: ModuleType) -> None:
             assert re.search(rf"\b{name}\b", text), f"{name} is not in the reference"
 
 
-@pytest.mark.parametrize("kind", [EventBus, eventbus.Function, S3, Bucket, SNS, Topic, Subscription, SQS, Queue])
+@pytest.mark.parametrize(
+    "kind",
+    [EventBus, eventbus.Function, S3, Bucket, SNS, Topic, Subscription, SQS, Queue, Logs, Metrics, Statistic, Billing],
+)
 def test_the_reference_names_every_public_call(kind: type) -> None:
     """What users can call is there; twins ending in `_nowait`, and what only the engine calls, are named together."""
     text = REFERENCE.read_text(encoding="utf-8")

@@ -382,6 +382,22 @@ async def test_a_log_can_be_followed_until_the_bus_is_left() -> None:
     assert seen == [f"level={'ERROR' if n % 2 else 'INFO'} n={n}\n" for n in range(4)]
 
 
+async def test_a_group_of_ones_own_can_be_followed() -> None:
+    """What others write elsewhere does not appear; when the block is left, nothing more does."""
+    bus = make_bus()
+    now = bus.clock.now()
+    for group in ("app", "other"):
+        bus.logs.create_log_group(group)
+        bus.logs.create_log_stream(group, "s")
+    async with bus:
+        with bus.logs.follow("app", "?one ?two") as events:
+            bus.logs.put_log_events("other", "s", [(now, "one")])
+            bus.logs.put_log_events("app", "s", [(now, "one"), (now, "three"), (now, "two")])
+            assert [(await anext(events)).message for _ in range(2)] == ["one", "two"]
+        bus.logs.put_log_events("app", "s", [(now, "two")])
+        assert [event async for event in events] == []
+
+
 # -- groups of one's own -----------------------------------------------------------------------------------------------
 
 
@@ -413,7 +429,7 @@ async def test_a_deleted_group_of_a_function_comes_back_with_its_next_invocation
 
 
 async def test_events_expire_after_the_retention_by_the_buss_clock() -> None:
-    """Of functions as well as of one's own; removing the policy shows nothing that the reader may not count on."""
+    """Of functions as well as of one's own; a group in which everything has expired holds nothing."""
     bus = make_bus()
     bus.add_function("f", Recorder())
     async with bus:
@@ -423,7 +439,7 @@ async def test_events_expire_after_the_retention_by_the_buss_clock() -> None:
         await virtual(bus).advance(DAY)
         assert bus.logs.tail("f") != []
         await virtual(bus).advance(1)
-        assert bus.logs.tail("f") == []
+        assert bus.logs.tail("f") == bus.logs.groups() == []
         bus.logs.delete_retention_policy("f")
         assert bus.logs.retention("f") is None
 
