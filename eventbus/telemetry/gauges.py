@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eventbus.telemetry.dimensions import Owner
-from eventbus.telemetry.metrics import MINUTES_KEPT, Metrics
+from eventbus.telemetry.metrics import Metrics
+from eventbus.telemetry.series import MINUTES_KEPT
 
 if TYPE_CHECKING:
     from eventbus.delivery.lane import Lane

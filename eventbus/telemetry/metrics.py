@@ -6,7 +6,6 @@ services. The engine counts at the finest grain; what is coarser is summed when 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +17,13 @@ from eventbus.telemetry.dimensions import ACCOUNT_WIDE, Dimensions, Owner, dimen
 from eventbus.telemetry.distribution import Datum
 from eventbus.telemetry.embedded import Measurement
 from eventbus.telemetry.errors import InvalidMetricData
+from eventbus.telemetry.series import Series
 from eventbus.telemetry.statistics import Statistic, check_statistic, statistic
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt
     from eventbus.telemetry.journal import Groups
 
-MINUTES_KEPT = 15 * 24 * 60
-"""Data points of one minute are kept for 15 days (CloudWatch)."""
-SECONDS_KEPT = 3 * 60 * 60
-"""Data points of less than a minute are kept for three hours, and in minutes from then on (CloudWatch)."""
 FOREVER = float("inf")
 
 
@@ -48,62 +44,6 @@ class DataPoint:
     """When the period begins, seconds since the epoch."""
     value: float
     unit: str
-
-
-class Series:
-    """The points of one metric, oldest first."""
-
-    __slots__ = ("minutes", "past", "seconds", "unit")
-
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
-        self.minutes: dict[int, Datum] = {}
-        self.seconds: dict[int, Datum] = {}
-        self.past = [0.0, 0.0]
-        """Number and sum of what is no longer kept."""
-
-    def add(self, at: float, value: float, times: float = 1) -> None:
-        """Take in a value, so many times, in the minute of an instant."""
-        self.minute(int(at // 60)).add(value, times)
-
-    def add_all(self, minute: int, values: list[float]) -> None:
-        """Take in the values of one minute."""
-        self.minute(minute).add_all(values)
-
-    def add_point(self, at: float, point: Datum, resolution: int) -> None:
-        """Take in what was measured elsewhere."""
-        if resolution == 1:
-            self._point(self.seconds, int(at), SECONDS_KEPT).merge(point)
-        self.minute(int(at // 60)).merge(point)
-
-    def minute(self, minute: int) -> Datum:
-        return self.minutes.get(minute) or self._point(self.minutes, minute, MINUTES_KEPT)
-
-    def points(self, *, finely: bool) -> Iterator[tuple[int, Datum]]:
-        """Instants and what was measured from there on; by the second where asked for and known."""
-        if finely and self.seconds:
-            yield from self.seconds.items()
-        else:
-            yield from ((minute * 60, datum) for minute, datum in self.minutes.items())
-
-    @property
-    def total(self) -> tuple[float, float]:
-        """Number and sum of everything that was ever measured."""
-        points = self.minutes.values()
-        return self.past[0] + sum(p.count for p in points), self.past[1] + sum(p.total for p in points)
-
-    def _point(self, points: dict[int, Datum], key: int, kept: int) -> Datum:
-        datum = points.get(key)
-        if datum is None:
-            if points:
-                next(reversed(points.values())).settle()  # its span is over: nothing needs to be listed any more
-            datum = points[key] = Datum()
-            while len(points) > kept:
-                oldest = points.pop(next(iter(points)))
-                if points is self.minutes:
-                    self.past[0] += oldest.count
-                    self.past[1] += oldest.total
-        return datum
 
 
 class Metrics:
@@ -208,9 +148,8 @@ class Metrics:
         chosen = self._chosen(name, resource, namespace, dimensions)
         total = Datum()
         for series in chosen:
-            for at, datum in series.points(finely=False):
-                if start - 60 < at < end:
-                    total.merge(datum)
+            for _, datum in series.points(start, end):
+                total.merge(datum)
         return statistic(total, chosen[0].unit if chosen else unit_of(name))
 
     def data(
@@ -239,9 +178,8 @@ class Metrics:
         chosen = self._chosen(name, resource, namespace, dimensions)
         periods: dict[int, Datum] = {}
         for series in chosen:
-            for at, datum in series.points(finely=period < 60):
-                if start - 60 < at < end:
-                    periods.setdefault(math.floor(at / period) * period, Datum()).merge(datum)
+            for at, datum in series.points(start, end, finely=period < 60):
+                periods.setdefault(at // period * period, Datum()).merge(datum)
         unit = chosen[0].unit if chosen else unit_of(name)
         values = [(at, _value(datum, statistic)) for at, datum in sorted(periods.items())]
         return [DataPoint(at, value, unit) for at, value in values if value is not None]

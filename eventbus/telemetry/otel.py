@@ -13,7 +13,7 @@ an instrumentation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
-from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
-from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from eventbus.delivery.event import Event, State
 from eventbus.execution.current import current_environment
 from eventbus.execution.outcome import Failed, Throttled
-from eventbus.ids import Ids
+from eventbus.telemetry.otel_meters import Meters
+from eventbus.telemetry.otel_xray import XRayIds as XRayIds
+from eventbus.telemetry.otel_xray import xray_header as xray_header
 from eventbus.telemetry.trace import Action, Cause
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Instrumentation:
     def __init__(self, bus: EventBus, tracers: TracerProvider | None, meters: MeterProvider | None) -> None:
         self._bus = bus
         self._tracer = trace.get_tracer("eventbus", tracer_provider=tracers)
-        self._meters = _Meters(bus, metrics.get_meter("eventbus", meter_provider=meters))
+        self._meters = Meters(bus, metrics.get_meter("eventbus", meter_provider=meters))
         self._spans: dict[Cause, SpanContext] = {}
         self._open: dict[int, _Open] = {}
 
@@ -211,73 +212,6 @@ class Instrumentation:
     def _end(self, entry: _Open, at: float) -> None:
         self._open.pop(entry.event.number, None)
         entry.span.end(_nanoseconds(max(at, entry.event.at)))
-
-
-class _Meters:
-    """The metrics of the semantic conventions for FaaS, and everything else that the bus counts."""
-
-    def __init__(self, bus: EventBus, meter: metrics.Meter) -> None:
-        self._bus = bus
-        self.is_active = False
-        self._duration = meter.create_histogram("faas.invoke_duration", "s", "How long handlers ran")
-        self._init = meter.create_histogram("faas.init_duration", "s", "How long initialisations took")
-        self._cold = meter.create_counter("faas.coldstarts", "{coldstart}", "Invocations of a new environment")
-        self._errors = meter.create_counter("faas.errors", "{error}", "Invocations that failed")
-        self._timeouts = meter.create_counter("faas.timeouts", "{timeout}", "Invocations that overran")
-        self._invocations = meter.create_counter("faas.invocations", "{invocation}", "Invocations that succeeded")
-        meter.create_observable_counter("eventbus.count", [self._observe], "1", "What the bus counts, by metric")
-
-    def invoked(self, attempt: Attempt) -> None:
-        environment = attempt.environment
-        if environment is None:
-            return
-        facts = {"faas.name": environment.lane.function.name, "faas.version": environment.lane.version}
-        self._duration.record(attempt.duration, facts)
-        if attempt.is_cold:
-            self._cold.add(1, facts)
-            self._init.record(environment.init_duration, facts)
-        if not isinstance(attempt.outcome, Failed):
-            self._invocations.add(1, facts)
-        elif attempt.outcome.status == "timeout":
-            self._timeouts.add(1, facts)
-        else:
-            self._errors.add(1, facts)
-
-    def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
-        if not self.is_active:
-            return []
-        sums: dict[tuple[str, str], float] = {}
-        for name, owner, _count, total in self._bus.metrics.totals():
-            if owner.arn:
-                sums[name, owner.arn] = sums.get((name, owner.arn), 0) + total
-        chosen = {key: value for key, value in sums.items() if key[0] not in ("Duration", "ConcurrentExecutions")}
-        return [
-            Observation(value, {"eventbus.metric": name, "aws.resource": arn}) for (name, arn), value in chosen.items()
-        ]
-
-
-class XRayIds(IdGenerator):
-    """Trace ids that AWS X-Ray takes as well, since they begin with the time.
-
-    `TracerProvider(id_generator=XRayIds(bus.clock.now))`; with a `seed` every run draws the same ids.
-    """
-
-    def __init__(self, now: Callable[[], float], seed: int | None = None) -> None:
-        self._now = now
-        self._ids = Ids(seed)
-
-    def generate_trace_id(self) -> int:
-        return int(self._now()) << 96 | int(self._ids.hex(24), 16)
-
-    def generate_span_id(self) -> int:
-        return int(self._ids.hex(16), 16) or 1
-
-
-def xray_header(span: SpanContext) -> str:
-    """A span as the X-Ray trace header writes it: `Root=1-…;Parent=…;Sampled=1`."""
-    trace_id = f"{span.trace_id:032x}"
-    sampled = int(span.trace_flags.sampled)
-    return f"Root=1-{trace_id[:8]}-{trace_id[8:]};Parent={span.span_id:016x};Sampled={sampled}"
 
 
 def _nanoseconds(instant: float) -> int:

@@ -18,6 +18,7 @@ from eventbus.telemetry.distribution import EXACT, Datum
 from eventbus.telemetry.embedded import UNITS, measurements
 from eventbus.telemetry.errors import InvalidMetricData
 from eventbus.telemetry.metrics import DataPoint, MetricName, Metrics
+from eventbus.telemetry.series import MINUTES_KEPT
 from eventbus.telemetry.statistics import statistic
 from eventbus.testing import Recorder
 from tests.engine.support import S3, make_bus, virtual
@@ -299,6 +300,15 @@ async def test_n_calls_at_once_with_one_unit_less_throttle_one() -> None:
         assert (query("Invocations", f).sum, query("Errors", f).sum) == (4, 0)
 
 
+def test_points_are_forgotten_after_fifteen_days_and_totals_are_not() -> None:
+    """What an exporter reads never goes down."""
+    metrics = Metrics(lambda: 0.0)
+    for minute in range(MINUTES_KEPT + 2):
+        metrics.count("Throttles", ARN, minute * 60)
+    assert metrics.query("Throttles", ARN).sum == MINUTES_KEPT
+    assert [total for _, _, _, total in metrics.totals()] == [MINUTES_KEPT + 2]
+
+
 # -- embedded metrics --------------------------------------------------------------------------------------------------
 
 
@@ -395,6 +405,8 @@ async def test_what_a_function_prints_in_the_embedded_format_is_a_metric() -> No
         fine = metrics.data("Orders", namespace="app", dimensions={}, period=5)
         assert [(point.at - start, point.value) for point in fine] == [(0, 1), (5, 2), (10, 3)]
         assert [point.value for point in metrics.data("Orders", namespace="app", dimensions={})] == [6]
+        late = metrics.data("Orders", namespace="app", dimensions={}, period=1, start=start + 5, end=start + 10)
+        assert [(point.at - start, point.value) for point in late] == [(5, 2)]
 
 
 @pytest.mark.anyio
