@@ -27,7 +27,7 @@ from eventbus.delivery.dispatcher import Dispatcher
 from eventbus.delivery.durable import DurableEvents
 from eventbus.delivery.event import Body, Event, Reply
 from eventbus.delivery.lane import Lane
-from eventbus.delivery.payload import JSONValue, compact, decode, encode_and_copy
+from eventbus.delivery.payload import Encoded, JSONValue, compact, decode, encode_and_copy
 from eventbus.delivery.payload import size as payload_size
 from eventbus.delivery.retry import MAX_HOPS, Reason
 from eventbus.delivery.targets import HasPolicy, Source, Target
@@ -520,7 +520,7 @@ class EventBus:
     async def _answer(
         self,
         target: Function,
-        body: Body,
+        body: Encoded,
         copy: JSONValue,
         reply: Reply,
         source: Source,

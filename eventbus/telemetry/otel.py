@@ -7,7 +7,7 @@
 Spans follow the trace of the bus. What somebody did (`put_object photos`) is a span of an instant; an event on its way
 to a function lasts from its acceptance to its end; each attempt at it is a child of that, linked to the attempt before.
 What a handler causes hangs below the event that it worked on. Attributes are those of the semantic conventions for FaaS
-and cloud resources (OpenTelemetry semantic conventions 1.37). Nothing of this costs anything while nobody has entered
+and cloud resources. Nothing of this costs anything while nobody has entered
 an instrumentation.
 """
 
