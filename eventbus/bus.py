@@ -66,7 +66,9 @@ from eventbus.options import check_options, check_principal
 from eventbus.storage.errors import StoreError
 from eventbus.storage.port import Store
 from eventbus.storage.sqlite import SQLiteStore
+from eventbus.telemetry.billing import Billing
 from eventbus.telemetry.capture import capture
+from eventbus.telemetry.gauges import Gauges
 from eventbus.telemetry.journal import Journal
 from eventbus.telemetry.logger import bus_logger
 from eventbus.telemetry.logs import Logs, last_bytes
@@ -78,6 +80,8 @@ MAX_ASYNC_PAYLOAD = 1_048_576
 """Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
 IDLE_TIMEOUT = 600.0
 """Seconds after which an idle environment is ended; AWS says "minutes" and gives no figure."""
+LARGE_EVENT = 262_144
+"""Bytes from which on an asynchronous event is billed as more than one request."""
 CHAIN = 64
 """Invocations of one chain that the trace shows as one tree."""
 MAX_SYNC_PAYLOAD = 6_291_456
@@ -105,6 +109,9 @@ class EventBus:
     - `queue_bytes`: what the large payloads in all queues may add up to before publishers wait; 64 MiB by default.
     - `grace`: seconds that running handlers get to finish when the bus is left.
     - `history`: how many attempts the logs keep, and how many nodes the trace keeps.
+    - `console`: True shows on standard error what the bus has to say, warnings first of all; else it is silent until
+      you configure the standard library's logging.
+    - `billing_unit`: seconds that a billed duration is rounded up to, 0.1 or, as on AWS since 2020, 0.001.
 
     Raises ConfigurationError for a value that cannot be.
     """
@@ -128,6 +135,8 @@ class EventBus:
         queue_bytes: int = 64 * 2**20,
         grace: float = 10.0,
         history: int = 10_000,
+        billing_unit: float = 0.1,
+        console: bool = False,
     ) -> None:
         whole = {"queue_limit": queue_limit, "queue_bytes": queue_bytes, "history": history}
         check_options(account_id, region, grace, idle_timeout, **whole)
@@ -143,20 +152,23 @@ class EventBus:
         self.grace = grace
         self.queue_limit = queue_limit
         self.queue_bytes = queue_bytes
+        self.billing_unit = billing_unit
         self.ids = Ids(seed)
         self.account = Account(concurrency, scaling)
         self.idle_timeout = idle_timeout
-        self.roles = Roles(account_id)
-        """The account's roles by name: `bus.roles.create("name")`."""
         self.authority = Authority(account_id, region, self.clock.now, is_enforcing=enforce_iam)
-        self.journal = Journal(Metrics(), history)
+        metrics = Metrics(self.clock.now)
+        self.gauges = Gauges(metrics, self.clock.now, self.account.shared)
+        self.journal = Journal(metrics, Billing(billing_unit), self.gauges, history)
+        self.roles = Roles(account_id, self.journal.settle)
+        """The account's roles by name: `bus.roles.create("name")`."""
         self.trace = Trace(history)
-        self.logs = Logs(self.journal, self.ids)
+        self.logs = Logs(self, metrics, history)
         self.store: Store | None = SQLiteStore(store) if isinstance(store, str | Path) else store
         self.durable = None if self.store is None else DurableEvents(self, self.store)
         self.dead_letters = DeadLetters(None if self.durable is None else self.durable.letter_left)
         self.dispatcher = Dispatcher()
-        self.log: structlog.typing.FilteringBoundLogger = bus_logger()
+        self.log: structlog.typing.FilteringBoundLogger = bus_logger(console=console)
         self.cancelled_error: type[BaseException] = BaseException
         self.is_stopping = True
         """No environment may begin anything: the bus is not entered yet, or is being left."""
@@ -268,6 +280,7 @@ class EventBus:
             inheritance.stop()
             overlay.stop()
             capture.stop()
+            self.journal.close()
             self._tmp.remove_all()
             self.clock.stop()
             if self.store is not None:
@@ -485,10 +498,10 @@ class EventBus:
         `cause` it is what the calling handler works on. Raises PayloadTooLarge.
         """
         if body.__class__ is bytes:
-            if len(body) > MAX_ASYNC_PAYLOAD:
-                raise PayloadTooLarge(len(body), MAX_ASYNC_PAYLOAD, "Event")
-        elif body.__class__ is str and payload_size(body) > MAX_ASYNC_PAYLOAD:
-            raise PayloadTooLarge(payload_size(body), MAX_ASYNC_PAYLOAD, "Event")
+            if len(body) > LARGE_EVENT:
+                self._take_large(function, len(body))
+        elif isinstance(body, str) and payload_size(body) > LARGE_EVENT:
+            self._take_large(function, payload_size(body))
         if cause is None:
             environment = current_environment.get()
             if environment is not None:
@@ -514,6 +527,12 @@ class EventBus:
         else:
             lane.put(event)
         return event
+
+    def _take_large(self, function: Invocable, size: int) -> None:
+        """Refuse an event that is too large; bill one that is merely large."""
+        if size > MAX_ASYNC_PAYLOAD:
+            raise PayloadTooLarge(size, MAX_ASYNC_PAYLOAD, "Event")
+        self.journal.large_event(function.lane, self.clock.now(), size)
 
     async def redrive(self, letter: DeadLetter) -> Receipt:
         """Send a dead letter again, as a new event of the same source; it leaves the list.
@@ -953,6 +972,11 @@ class EventBus:
     def metrics(self) -> Metrics:
         """CloudWatch-like metrics: `bus.metrics.query("Errors", function).sum`."""
         return self.journal.metrics()
+
+    @property
+    def billing(self) -> Billing:
+        """What the functions would have cost: `print(bus.billing)`, `bus.billing.rows()`, `bus.billing.total`."""
+        return self.journal.billing()
 
     def statistics(self) -> Statistics:
         """Count the asynchronous events; the parts always add up to `accepted`."""

@@ -24,12 +24,15 @@ class Ids:
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed)
+        self._streams = random.Random(None if seed is None else f"log streams {seed}")
+        """For log streams alone, which are named when somebody looks: to look must not change what follows."""
         self.key = self._random.getrandbits(128)
         """What request ids are mixed with; a store keeps it, so that they stay the same after a restart."""
 
     def begin_again(self, times: int) -> None:
         """Draw other identifiers than the buses before this one that had the same seed and the same store."""
         self._random.seed(f"{self.key} {times}")
+        self._streams.seed(f"log streams {self.key} {times}")
 
     def request_id(self, number: int) -> str:
         """The request id of the event with this number; the same number always gives the same id."""
@@ -51,6 +54,10 @@ class Ids:
     def hex(self, digits: int) -> str:
         """A fresh random number of so many upper-case hexadecimal digits."""
         return f"{self._random.getrandbits(4 * digits):0{digits}X}"
+
+    def log_stream(self) -> str:
+        """A fresh random number of 32 hexadecimal digits, as a log stream's name ends in one."""
+        return f"{self._streams.getrandbits(128):032x}"
 
     def text(self, length: int, alphabet: str) -> str:
         """A fresh random text over an alphabet."""

@@ -49,7 +49,7 @@ async def run_until_idle(bus: EventBus, work: Callable[[], Awaitable[None]], *, 
     """
     ending = Ending()
     began_at = anyio.current_time()
-    with _interruptions(bus) as wait_for_signal, _without_advice():
+    with _interruptions(bus) as wait_for_signal, _without_advice(), _with_warnings():
         async with anyio.create_task_group() as tasks:
             scope = anyio.CancelScope()
 
@@ -105,6 +105,19 @@ def _interruptions(bus: EventBus) -> Iterator[Callable[[], Awaitable[int]]]:
             signal.signal(number, before[number] or signal.SIG_DFL)
         receiver.close()
         sender.close()
+
+
+@contextlib.contextmanager
+def _with_warnings() -> Iterator[None]:
+    """Show what the bus warns of: a command is asked to show things, unlike a library. A script's own logging wins."""
+    logger, handler = logging.getLogger("eventbus"), logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(lambda record: not logging.getLogger().handlers[1:])  # the first one is the capture of the bus
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextlib.contextmanager

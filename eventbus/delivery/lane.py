@@ -148,11 +148,12 @@ class Lane(Settling):
 
     @property
     def log_group(self) -> str:
-        return f"/aws/lambda/{self.function.name}"
+        return self.configuration.log_group or f"/aws/lambda/{self.function.name}"
 
     def new_log_stream(self) -> str:
-        """A name as AWS makes them: the date, the version and 32 hexadecimal digits."""
-        return f"{self.bus.today()}/[{self.version}]{self.bus.ids.hex(32).lower()}"
+        """A name as AWS makes them: the date, in a group of one's choice the function, the version, 32 digits."""
+        function = self.function.name if self.configuration.log_group is not None else ""
+        return f"{self.bus.today()}/{function}[{self.version}]{self.bus.ids.log_stream()}"
 
     # -- taking events in -------------------------------------------------------------------------------------------
 
@@ -274,6 +275,7 @@ class Lane(Settling):
                 environment = self._make()
                 begin = partial(self.bus.start_task, environment.run)
             environment.holds_unit = True
+        self.bus.gauges.taken(self)
         if self.bus.clock.is_virtual:
             self.bus.dispatcher.begin(environment, begin)
         else:
@@ -321,6 +323,7 @@ class Lane(Settling):
             self._provision_missing()
 
     def _give_back(self, environment: Environment) -> None:
+        self.bus.gauges.given_back(self, environment)
         if environment.holds_unit:
             environment.holds_unit = False
             self.pool.give_back()

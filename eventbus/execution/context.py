@@ -117,7 +117,7 @@ class LambdaContext:
     @property
     def memory_limit_in_mb(self) -> str:
         """Megabytes, as text: that is what AWS gives."""
-        return str(self._environment.lane.configuration.memory)
+        return str(self._environment.configuration.memory)
 
     @property
     def log_group_name(self) -> str:

@@ -30,6 +30,7 @@ from eventbus.execution.variables import variables_of
 if TYPE_CHECKING:
     from eventbus.delivery.event import Event
     from eventbus.delivery.lane import Lane
+    from eventbus.functions.configuration import Configuration
 
 LINE_LIMIT = 262_144
 """Characters of one log event; what is longer is cut (256 KB was CloudWatch's limit until 2025)."""
@@ -79,6 +80,8 @@ class Environment:
         self.lane = lane
         self.number = number
         self.generation = lane.generation
+        self.configuration: Configuration = lane.configuration
+        """What its function was configured with when it was made, and is for as long as it lives."""
         self.phase = Phase.COLD
         self.event: Event | None = None
         self.started = 0.0
@@ -90,7 +93,7 @@ class Environment:
         self._written = self._dropped = 0
         self.is_cold = True
         """No event has been handled here yet."""
-        self.init_type = "on-demand"
+        self.init_type: str = "on-demand"
         """Or `provisioned-concurrency`."""
         self.is_surplus = False
         """It was provisioned, and is so no more: it ends when it would go idle."""
@@ -186,6 +189,7 @@ class Environment:
         )
         lane.settle(event, attempt)
         lane.bus.journal.fresh.append(attempt)
+        lane.bus.journal.fold()
         lane.attend()
         lane.bus.notice_rest()
 

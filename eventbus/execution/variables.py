@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def variables_of(environment: Environment) -> Iterator[tuple[str, str]]:
     """What Lambda and the function set for one environment."""
     lane = environment.lane
-    yield from lane.configuration.environment.items()
+    yield from environment.configuration.environment.items()
     yield "AWS_REGION", lane.bus.region
     yield "AWS_DEFAULT_REGION", lane.bus.region
     yield "AWS_EXECUTION_ENV", f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}"
     yield "AWS_LAMBDA_FUNCTION_NAME", lane.function.name
     yield "AWS_LAMBDA_FUNCTION_VERSION", lane.version
-    yield "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(lane.configuration.memory)
+    yield "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(environment.configuration.memory)
     yield "AWS_LAMBDA_INITIALIZATION_TYPE", environment.init_type
     yield "AWS_LAMBDA_LOG_GROUP_NAME", lane.log_group
     yield "AWS_LAMBDA_LOG_STREAM_NAME", environment.log_stream

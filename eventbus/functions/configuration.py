@@ -18,11 +18,15 @@ from eventbus.errors import ConfigurationError, InvalidParameterValue, Validatio
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _NAME_PATTERN = r"Member must satisfy regular expression pattern: [a-zA-Z0-9-_\.]+"
+_LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 ISOLATIONS = ("task", "thread")
 FUNCTION_WIDE = frozenset({"retries", "max_event_age", "reserved_concurrency", "recursive_loop"})
 """Settings of the function itself: changing them changes no version, and starts no new environment."""
 MEMORY_OF_A_CPU = 1769
 """Megabytes that come with one virtual CPU (Lambda developer guide, "Configure Lambda function memory")."""
+LOG_FORMATS = ("Text", "JSON")
+APPLICATION_LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+SYSTEM_LOG_LEVELS = ("DEBUG", "INFO", "WARN")
 
 
 def check_name(name: object) -> str:
@@ -61,6 +65,19 @@ def _known_recursive_loop(_: Any, __: attrs.Attribute[Any], value: object) -> No
 def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str):
         raise ConfigurationError(f"{attribute.name}={value!r}: a text is needed")
+
+
+def _known_level(levels: tuple[str, ...]) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value not in levels:
+            raise ConfigurationError(f"{attribute.name}={value!r}: AWS accepts {', '.join(levels)}")
+
+    return check
+
+
+def _log_group_name(_: Any, __: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not _LOG_GROUP.fullmatch(value)):
+        raise ConfigurationError(f"log_group={value!r}: 1 to 512 letters, digits and _ - / . # are accepted, or None")
 
 
 def _concurrency(_: Any, __: attrs.Attribute[Any], value: object) -> None:
@@ -129,6 +146,20 @@ class Configuration:
     """Environment variables, 4 KB in all."""
     tmp: int = attrs.field(default=512, validator=[_between(512, 10_240, "MB"), _whole])
     """Megabytes of an environment's own temporary directory."""
+    log_format: str = attrs.field(default="Text", validator=_known_level(LOG_FORMATS))
+    """`Text` or `JSON`."""
+    application_log_level: str = attrs.field(default="INFO", validator=_known_level(APPLICATION_LOG_LEVELS))
+    """The least severe records of the handler that the log keeps; only with JSON."""
+    system_log_level: str = attrs.field(default="INFO", validator=_known_level(SYSTEM_LOG_LEVELS))
+    """The least severe records of the platform; only with JSON."""
+    log_group: str | None = attrs.field(default=None, validator=_log_group_name)
+    """A log group of your choice, in place of `/aws/lambda/<name>`."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.log_format != "JSON" and (self.application_log_level, self.system_log_level) != ("INFO", "INFO"):
+            raise ConfigurationError(
+                "application_log_level and system_log_level need the JSON format; add log_format='JSON'"
+            )
 
     @property
     def cpu_share(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from eventbus.errors import ConfigurationError, EntityAlreadyExists, InvalidParameterValue, NoSuchEntity
@@ -12,8 +12,9 @@ from eventbus.iam.roles import Role
 class Roles(Mapping[str, Role]):
     """`bus.roles`: every role of the account, those that functions got with their declaration included."""
 
-    def __init__(self, account_id: str) -> None:
+    def __init__(self, account_id: str, before_change: Callable[[], None] | None = None) -> None:
         self._account_id = account_id
+        self._before_change = before_change
         self._roles: dict[str, Role] = {}
 
     def __repr__(self) -> str:
@@ -42,15 +43,12 @@ class Roles(Mapping[str, Role]):
         """
         if name in self._roles:
             raise EntityAlreadyExists(f"Role with name {name} already exists.")
-        role = self._roles[name] = Role(name, self._account_id, trust_policy=trust_policy)
-        return role
+        return self._adopted(Role(name, self._account_id, trust_policy=trust_policy))
 
     def basic(self, name: str) -> Role:
         """The role that a function gets when none is named: Lambda may assume it, and it may write logs."""
         role = self._roles.get(name)
-        if role is None:
-            role = self._roles[name] = Role.basic(name, self._account_id)
-        return role
+        return self._adopted(Role.basic(name, self._account_id)) if role is None else role
 
     def delete(self, name: str) -> None:
         """Remove a role from the account: DeleteRole. Raises NoSuchEntity."""
@@ -75,4 +73,5 @@ class Roles(Mapping[str, Role]):
         known = self._roles.setdefault(role.name, role)
         if known is not role:
             raise ConfigurationError(f"another role of the name {role.name} exists; give this one a name of its own")
+        role.before_change = self._before_change
         return role

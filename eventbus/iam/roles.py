@@ -6,7 +6,7 @@ Source: Lambda Developer Guide, "Defining Lambda function permissions with an ex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from eventbus.errors import ConfigurationError, ResourceNotFound
@@ -46,6 +46,8 @@ class Role:
         self.name = name
         self.account_id = account_id
         self.version = 0
+        self.before_change: Callable[[], None] | None = None
+        """Called before every change, for those who still have to judge by the policies as they are."""
         self._trust_policy = _parsed(_LAMBDA_TRUST if trust_policy is None else trust_policy, PolicyKind.TRUST)
         self._boundary: Policy | None = None
         self._attached: dict[str, Policy] = {}
@@ -109,13 +111,16 @@ class Role:
 
     def put_policy(self, name: str, document: Document) -> None:
         """Add or replace an inline policy (IAM's PutRolePolicy); raises MalformedPolicy."""
-        self._inline[name] = Policy.parse(document, size_limit=INLINE_SIZE_LIMIT)
+        policy = Policy.parse(document, size_limit=INLINE_SIZE_LIMIT)
+        self._changing()
+        self._inline[name] = policy
         self._changed()
 
     def delete_policy(self, name: str) -> None:
         """Remove an inline policy; raises ResourceNotFound."""
         if name not in self._inline:
             raise ResourceNotFound(f"The role policy with name {name} cannot be found.")
+        self._changing()
         del self._inline[name]
         self._changed()
 
@@ -129,6 +134,7 @@ class Role:
                 mend=f"known are {known}; put_policy(name, document) takes any document",
             )
         if arn not in self._attached:
+            self._changing()
             self._attached[arn] = MANAGED_POLICIES[arn]
             self._changed()
 
@@ -137,6 +143,7 @@ class Role:
         arn = MANAGED_POLICY_ARNS.get(policy, policy)
         if arn not in self._attached:
             raise ResourceNotFound(f"Policy {policy} was not found.")
+        self._changing()
         del self._attached[arn]
         self._changed()
 
@@ -147,7 +154,9 @@ class Role:
 
     @boundary.setter
     def boundary(self, boundary: Policy | Document | None) -> None:
-        self._boundary = None if boundary is None else _parsed(boundary, PolicyKind.BOUNDARY)
+        parsed = None if boundary is None else _parsed(boundary, PolicyKind.BOUNDARY)
+        self._changing()
+        self._boundary = parsed
         self._changed()
 
     @property
@@ -186,9 +195,15 @@ class Role:
         if statement in self._statements:
             return
         statements = [*self._statements, statement]
-        self._own = Policy.parse({"Version": "2012-10-17", "Statement": statements})
+        own = Policy.parse({"Version": "2012-10-17", "Statement": statements})
+        self._changing()
+        self._own = own
         self._statements = statements
         self._changed()
+
+    def _changing(self) -> None:
+        if self.before_change is not None:
+            self.before_change()
 
     def _changed(self) -> None:
         self._policies = None

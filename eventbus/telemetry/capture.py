@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
 
 from eventbus.execution.current import current_environment
-from eventbus.timestamps import iso_time
+from eventbus.telemetry.records import json_line, text_line
 
 _passing_on: ContextVar[bool] = ContextVar("eventbus_passing_on", default=False)
 """A log record is on its way to the terminal; it is in the function's log already."""
+
+
+@contextmanager
+def beside_the_log() -> Iterator[None]:
+    """Within the block, what is written reaches the terminal and no function's log."""
+    token = _passing_on.set(True)
+    try:
+        yield
+    finally:
+        _passing_on.reset(token)
 
 
 class _Stream:
@@ -40,16 +52,16 @@ class _Stream:
 
 
 class _Handler(logging.Handler):
-    """Copies log records to the log of the invocation that made them, in the Python runtime's format."""
+    """Copies log records to the log of the invocation that made them, in the Python runtime's formats."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self._pass_on(record)
         environment = current_environment.get()
         if environment is None or environment.event is None:
             return
-        message = self.format(record)
-        at = iso_time(environment.lane.bus.clock.now())
-        environment.write_line(f"[{record.levelname}]\t{at}\t{environment.event.request_id}\t{message}\n")
+        at, request_id = environment.lane.bus.clock.now(), environment.event.request_id
+        is_json = environment.configuration.log_format == "JSON"
+        environment.write_line((json_line if is_json else text_line)(record, self.format, at, request_id))
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         """Without us the standard library would show a warning that no handler takes; so it still does."""
@@ -61,11 +73,8 @@ class _Handler(logging.Handler):
             if any(handler is not self for handler in logger.handlers):
                 return
             logger = logger.parent if logger.propagate else None
-        token = _passing_on.set(True)
-        try:
+        with beside_the_log():
             last.handle(record)
-        finally:
-            _passing_on.reset(token)
 
 
 class Capture:

@@ -1,134 +1,268 @@
-"""CloudWatch-like metrics: counted per resource and minute, read as sums, averages and extremes.
+"""CloudWatch-like metrics: counted per resource and minute, read as sums, averages, extremes and percentiles.
 
-Names and units: Lambda developer guide, "Types of metrics for Lambda functions" (2026), and the SNS and S3 guides.
+Names and units: Lambda developer guide, "Types of metrics for Lambda functions" (2026), and the guides of the other
+services. The engine counts at the finest grain; what is coarser is summed when somebody asks.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from eventbus.execution.outcome import Failed
+from eventbus.telemetry.custom_metrics import check_namespace, data_of
+from eventbus.telemetry.dimensions import ACCOUNT_WIDE, Dimensions, Owner, dimensions, of_owner, owner_of_arn, unit_of
+from eventbus.telemetry.distribution import Datum
+from eventbus.telemetry.embedded import Measurement
+from eventbus.telemetry.errors import InvalidMetricData
+from eventbus.telemetry.series import Series
+from eventbus.telemetry.statistics import Statistic, check_statistic, statistic
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt
+    from eventbus.telemetry.journal import Groups
 
-MINUTES_KEPT = 15 * 24 * 60
-"""Data points of one minute are kept for 15 days (CloudWatch)."""
-
-
-@attrs.define
-class Datum:
-    """What was measured in one minute."""
-
-    count: int = 0
-    total: float = 0.0
-    minimum: float = float("inf")
-    maximum: float = float("-inf")
-
-    def add(self, value: float) -> None:
-        self.count += 1
-        self.total += value
-        if value < self.minimum:
-            self.minimum = value
-        if value > self.maximum:
-            self.maximum = value
-
-    def add_all(self, values: list[float]) -> None:
-        self.count += len(values)
-        self.total += sum(values)
-        self.minimum = min(self.minimum, min(values))
-        self.maximum = max(self.maximum, max(values))
+FOREVER = float("inf")
 
 
 @attrs.frozen
-class Statistic:
-    """A metric over a span of time: `sum`, `average`, `minimum`, `maximum` and the number of samples."""
+class MetricName:
+    """What a metric is called in CloudWatch."""
 
-    sum: float
-    samples: int
-    minimum: float | None
-    maximum: float | None
-
-    @property
-    def average(self) -> float | None:
-        """Sum divided by samples, or None without samples."""
-        return self.sum / self.samples if self.samples else None
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
 
 
-def _grouped(attempts: list[Attempt]) -> dict[tuple[str, int], list[Attempt]]:
-    """Attempts by function and minute."""
-    first, last = int(attempts[0].at // 60), int(attempts[-1].at // 60)
-    environments = {attempt.environment for attempt in attempts}
-    if first == last and len(environments) == 1 and (only := environments.pop()) is not None:
-        return {(only.lane.arn, first): attempts}
-    groups: dict[tuple[str, int], list[Attempt]] = {}
-    for attempt in attempts:
-        if attempt.environment is not None:
-            groups.setdefault((attempt.environment.lane.arn, int(attempt.at // 60)), []).append(attempt)
-    return groups
+@attrs.frozen
+class DataPoint:
+    """One statistic of one period."""
+
+    at: float
+    """When the period begins, seconds since the epoch."""
+    value: float
+    unit: str
 
 
 class Metrics:
-    """Every metric of one bus."""
+    """`bus.metrics`: every metric of one bus."""
 
-    def __init__(self) -> None:
-        self._series: dict[tuple[str, str], dict[int, Datum]] = {}
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._series: dict[tuple[str, Owner], Series] = {}
+        self._counters: dict[tuple[str, str], Series] = {}
+        """The same series by name and ARN, for the calls that count most."""
+        self._custom: dict[tuple[str, str, Dimensions], Series] = {}
 
     def __repr__(self) -> str:
-        return f"<Metrics: {len(self._series)} series>"
+        return f"<Metrics: {len(self._series) + len(self._custom)} series>"
+
+    # -- taking in --------------------------------------------------------------------------------------------------
 
     def count(self, name: str, resource: str, at: float, n: float = 1) -> None:
         """Add to a metric of a resource (an ARN) in the minute of an instant; called by the engine and the sources."""
-        self._datum(name, resource, int(at // 60)).add(n)
+        series = self._counters.get((name, resource))
+        if series is None:
+            series = self._counters[name, resource] = self._of(name, Owner(resource))
+        series.add(at, n)
 
-    def invoked(self, attempts: list[Attempt]) -> None:
-        """Count a batch of invocations. Grouped first, so that the sums are made by C and not by this loop."""
-        for (arn, minute), group in _grouped(attempts).items():
-            errors = sum([attempt.outcome.__class__ is Failed for attempt in group])
-            self._datum("Invocations", arn, minute).add_all([1.0] * len(group))
-            self._datum("Errors", arn, minute).add_all([1.0] * errors + [0.0] * (len(group) - errors))
-            self._datum("Duration", arn, minute).add_all([attempt.duration * 1000 for attempt in group])
-            ages = [attempt.age * 1000 for attempt in group if attempt.age >= 0]
+    def level(self, name: str, owner: Owner, minute: int, value: float) -> None:
+        """Note the highest level of a minute so far."""
+        series = self._of(name, owner)
+        if value > series.minute(minute).maximum:
+            series.add(minute * 60, value)
+
+    def invoked(self, groups: Groups) -> None:
+        """Count a batch of invocations, grouped so that the sums are made by C and not by this loop."""
+        for group in groups:
+            attempts, number, at = group.attempts, len(group.attempts), group.minute * 60
+            owner = Owner(group.lane.function.arn, group.qualifier, group.lane.version)
+            errors = sum([attempt.outcome.__class__ is Failed for attempt in attempts])
+            self._of("Invocations", owner).add(at, 1.0, number)
+            failures = self._of("Errors", owner)
+            failures.add(at, 1.0, errors)
+            failures.add(at, 0.0, number - errors)
+            self._of("Duration", owner).add_all(group.minute, [seconds * 1000 for seconds in group.durations])
+            ages = [attempt.age * 1000 for attempt in attempts if attempt.age >= 0]
             if ages:
-                self._datum("AsyncEventAge", arn, minute).add_all(ages)
+                self._of("AsyncEventAge", owner).add_all(group.minute, ages)
+                self._received(owner, attempts)
+            if group.init_type == "provisioned-concurrency":
+                self._of("ProvisionedConcurrencyInvocations", owner).add(at, 1.0, number)
+
+    def received(self, arn: str, at: float) -> None:
+        """Count an event that was accepted at this instant."""
+        self._of("AsyncEventsReceived", Owner(arn)).add(at, 1.0)
+
+    def _received(self, owner: Owner, group: list[Attempt]) -> None:
+        accepted = [attempt.at - attempt.age for attempt in group if attempt.previous is None and attempt.age >= 0]
+        series = self._of("AsyncEventsReceived", owner)
+        if accepted and min(accepted) // 60 == max(accepted) // 60:
+            series.add(accepted[0], 1.0, len(accepted))
+        else:
+            for at in accepted:
+                series.add(at, 1.0)
+
+    def measured(self, measurements: Iterable[Measurement]) -> None:
+        """Take in metrics that functions wrote into their logs."""
+        for found in measurements:
+            datum = Datum()
+            datum.add_all(found.values)
+            self._custom_series(found.namespace, found.name, found.dimensions, found.unit).add_point(
+                found.at, datum, found.resolution
+            )
+
+    def put_metric_data(self, namespace: str, metric_data: list[dict[str, Any]]) -> None:
+        """Publish metrics of your own, in the form of CloudWatch's PutMetricData.
+
+        Each item has `MetricName`, and `Value`, `Values` with `Counts`, or `StatisticValues`; it may have `Dimensions`
+        (a list of `{"Name", "Value"}`), `Timestamp` (seconds since the epoch or a datetime), `Unit` and
+        `StorageResolution` (1 or 60). Raises InvalidMetricData, with nothing taken in, for what CloudWatch refuses.
+        """
+        check_namespace(namespace)
+        for datum in data_of(metric_data, self._now()):
+            self._custom_series(namespace, datum.name, datum.dimensions, datum.unit).add_point(
+                datum.at, datum.point, datum.resolution
+            )
+
+    # -- reading ----------------------------------------------------------------------------------------------------
 
     def query(
-        self, name: str, resource: object = None, *, start: float = float("-inf"), end: float = float("inf")
+        self,
+        name: str,
+        resource: object = None,
+        *,
+        namespace: str | None = None,
+        dimensions: Mapping[str, str] | None = None,
+        start: float = -FOREVER,
+        end: float = FOREVER,
     ) -> Statistic:
         """A metric such as `Invocations`, `Errors`, `Throttles`, `Duration` (ms) or `AsyncEventsDropped`.
 
-        Of one resource (an object with an `arn`, or an ARN) or of all; between two instants, seconds since the epoch,
-        at a resolution of one minute.
+        Of one resource (an object with an `arn`, or an ARN, with a version or an alias if you like) or of all; or as
+        CloudWatch names it, by `namespace` and `dimensions`. Without `dimensions` all series of the name are summed,
+        `{}` is the one without any. Between two instants, seconds since the epoch, at a resolution of one minute.
         """
-        arn = getattr(resource, "arn", resource)
+        chosen = self._chosen(name, resource, namespace, dimensions)
         total = Datum()
-        for (metric, owner), minutes in self._series.items():
-            if metric == name and arn in (None, owner):
-                for minute, datum in minutes.items():
-                    if start - 60 < minute * 60 < end:
-                        total.count += datum.count
-                        total.total += datum.total
-                        total.minimum = min(total.minimum, datum.minimum)
-                        total.maximum = max(total.maximum, datum.maximum)
-        has_any = total.count > 0
-        return Statistic(
-            total.total, total.count, total.minimum if has_any else None, total.maximum if has_any else None
-        )
+        for series in chosen:
+            for _, datum in series.points(start, end):
+                total.merge(datum)
+        return statistic(total, chosen[0].unit if chosen else unit_of(name))
+
+    def data(
+        self,
+        name: str,
+        resource: object = None,
+        *,
+        statistic: str = "Sum",
+        period: int = 60,
+        namespace: str | None = None,
+        dimensions: Mapping[str, str] | None = None,
+        start: float = -FOREVER,
+        end: float = FOREVER,
+    ) -> list[DataPoint]:
+        """A metric over time: one point for each period of `period` seconds that has data, oldest first.
+
+        `statistic` is `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, or an extended one such as `p99.9`,
+        `tm90` or `PR(:300)`; `period` is 1, 5, 10, 20, 30 or a multiple of 60. The rest is as for `query`. Raises
+        InvalidMetricData for another statistic or period.
+        """
+        check_statistic(statistic)
+        if period not in (1, 5, 10, 20, 30) and (period <= 0 or period % 60):
+            raise InvalidMetricData(
+                "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.", mend=f"period={period!r} is none"
+            )
+        chosen = self._chosen(name, resource, namespace, dimensions)
+        periods: dict[int, Datum] = {}
+        for series in chosen:
+            for at, datum in series.points(start, end, finely=period < 60):
+                periods.setdefault(at // period * period, Datum()).merge(datum)
+        unit = chosen[0].unit if chosen else unit_of(name)
+        values = [(at, _value(datum, statistic)) for at, datum in sorted(periods.items())]
+        return [DataPoint(at, value, unit) for at, value in values if value is not None]
 
     def names(self, resource: object = None) -> list[str]:
         """The names of the metrics that have data, of one resource or of all."""
-        arn = getattr(resource, "arn", resource)
-        return sorted({metric for metric, owner in self._series if arn in (None, owner)})
+        if resource is None:
+            return sorted({name for name, _ in self._series} | {name for _, name, _ in self._custom})
+        wanted = owner_of_arn(str(getattr(resource, "arn", resource)))
+        return sorted({name for name, owner in self._series if _concerns(owner, wanted)})
 
-    def _datum(self, name: str, resource: str, minute: int) -> Datum:
-        minutes = self._series.get((name, resource))
-        if minutes is None:
-            minutes = self._series[name, resource] = {}
-        datum = minutes.get(minute)
-        if datum is None:
-            datum = minutes[minute] = Datum()
-            while len(minutes) > MINUTES_KEPT:
-                del minutes[next(iter(minutes))]
-        return datum
+    def list_metrics(
+        self, namespace: str | None = None, name: str | None = None, dimensions: Mapping[str, str] | None = None
+    ) -> list[MetricName]:
+        """Every metric that has data, as CloudWatch names it; `dimensions` are those that a metric has at least."""
+        wanted = set((dimensions or {}).items())
+        found = {(space, metric, chosen) for space, metric, chosen in self._custom}
+        for metric, owner in self._series:
+            space, sets = of_owner(owner)
+            sets = sets if owner.arn or metric in ACCOUNT_WIDE else []
+            found |= {(space, metric, chosen) for chosen in sets}
+        return [
+            MetricName(space, metric, dict(chosen))
+            for space, metric, chosen in sorted(found)
+            if namespace in (None, space) and name in (None, metric) and wanted <= set(chosen)
+        ]
+
+    def totals(self) -> Iterator[tuple[str, Owner, float, float]]:
+        """Name, owner, number and sum of everything that was ever counted: for exporters."""
+        for (name, owner), series in self._series.items():
+            yield name, owner, *series.total
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _chosen(
+        self, name: str, resource: object, namespace: str | None, given: Mapping[str, str] | None
+    ) -> list[Series]:
+        """The series that a question is about."""
+        wanted = None if given is None else dimensions(given)
+        if resource is not None:
+            owner = owner_of_arn(str(getattr(resource, "arn", resource)))
+            return [series for (metric, of), series in self._series.items() if metric == name and _concerns(of, owner)]
+        found = [
+            series
+            for (metric, owner), series in self._series.items()
+            if metric == name and self._is_meant(name, owner, namespace, wanted)
+        ]
+        if namespace is not None:
+            found += [
+                series
+                for (space, metric, has), series in self._custom.items()
+                if space == namespace and metric == name and wanted in (None, has)
+            ]
+        return found
+
+    @staticmethod
+    def _is_meant(name: str, owner: Owner, namespace: str | None, wanted: Dimensions | None) -> bool:
+        space, sets = of_owner(owner)
+        if namespace not in (None, space):
+            return False
+        if not wanted and name in ACCOUNT_WIDE:
+            return not owner.arn
+        return wanted is None or wanted in sets
+
+    def _of(self, name: str, owner: Owner) -> Series:
+        series = self._series.get((name, owner))
+        if series is None:
+            series = self._series[name, owner] = Series(unit_of(name))
+        return series
+
+    def _custom_series(self, namespace: str, name: str, chosen: Dimensions, unit: str) -> Series:
+        series = self._custom.get((namespace, name, chosen))
+        if series is None:
+            series = self._custom[namespace, name, chosen] = Series(unit)
+        return series
+
+
+def _value(datum: Datum, name: str) -> float | None:
+    return statistic(datum).of(name)
+
+
+def _concerns(owner: Owner, wanted: Owner) -> bool:
+    """Whether what an owner counted is part of what was asked for."""
+    if owner.arn != wanted.arn:
+        return False
+    return wanted.qualifier is None or wanted.qualifier == (owner.qualifier or owner.version)

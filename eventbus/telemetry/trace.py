@@ -7,7 +7,7 @@ the bus's clock and no real durations, so that under a virtual clock the same se
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import attrs
@@ -49,7 +49,25 @@ class Trace:
 
     def __init__(self, limit: int) -> None:
         self._nodes: deque[Cause] = deque(maxlen=limit)
-        self.append = self._nodes.append
+        self.append: Callable[[Cause], None] = self._nodes.append
+        """Take a node in; the engine calls it as it is, and nothing stands between unless somebody listens."""
+        self._listeners: list[Callable[[Cause], None]] = []
+
+    def listen(self, listener: Callable[[Cause], None]) -> None:
+        """Call a function with every node from now on, at the moment at which it happens."""
+        self._listeners.append(listener)
+        self.append = self._append_and_tell
+
+    def ignore(self, listener: Callable[[Cause], None]) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+        if not self._listeners:
+            self.append = self._nodes.append
+
+    def _append_and_tell(self, node: Cause) -> None:
+        self._nodes.append(node)
+        for listener in self._listeners:
+            listener(node)
 
     def __len__(self) -> int:
         return len(self._nodes)

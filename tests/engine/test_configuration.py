@@ -122,7 +122,8 @@ def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
         bus.add_function("f", handler, retrys=1, memmory=2)
     assert str(caught.value) == (
         "a function has no option memmory, retrys; it has name, role, memory, timeout, retries, "
-        "max_event_age, reserved_concurrency, isolation, recursive_loop, description, environment, tmp"
+        "max_event_age, reserved_concurrency, isolation, recursive_loop, description, environment, tmp, "
+        "log_format, application_log_level, system_log_level, log_group"
     )
     function = bus.add_function("f", handler)
     with pytest.raises(ConfigurationError, match="isolation, nonsense cannot be changed; settings are memory, timeout"):

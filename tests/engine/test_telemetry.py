@@ -14,6 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from eventbus import EventBus
+from eventbus.telemetry.platform_log import RUNTIME, RUNTIME_ARN
 from eventbus.testing import Recorder
 from tests.engine.support import ARN, S3, Photos, make_bus, virtual
 
@@ -50,6 +51,7 @@ async def test_the_log_of_an_invocation_that_writes() -> None:
         await bus.wait_idle()
         rid = receipt.request_id
         assert without_durations(bus.logs.text("f")) == (
+            f"INIT_START Runtime Version: {RUNTIME}\tRuntime Version ARN: {RUNTIME_ARN}\n"
             f"START RequestId: {rid} Version: $LATEST\n"
             "printed 7\n"
             "two\n"
@@ -59,9 +61,9 @@ async def test_the_log_of_an_invocation_that_writes() -> None:
             "no line endfrom the context\n"
             f"END RequestId: {rid}\n"
             f"REPORT RequestId: {rid}\tDuration: 0.00 ms\tBilled Duration: 0 ms\tMemory Size: 128 MB\t"
-            "Max Memory Used: 0 MB\t\n"
+            "Max Memory Used: 0 MB\tInit Duration: 0.00 ms\t\n"
         )
-        assert {event.request_id for event in bus.logs.tail("f")} == {rid}
+        assert {event.request_id for event in bus.logs.tail("f")} == {"", rid}
 
 
 async def test_the_log_of_an_invocation_that_raises() -> None:
@@ -79,8 +81,8 @@ async def test_the_log_of_an_invocation_that_raises() -> None:
     async with bus:
         rid = (await bus.invoke(f)).request_id
         lines = bus.logs.text("f").splitlines()
-        assert lines[0] == f"START RequestId: {rid} Version: $LATEST"
-        assert lines[1] == f"[ERROR]\t2026-01-01T00:00:00.000Z\t{rid}\tcaught"
+        assert lines[1] == f"START RequestId: {rid} Version: $LATEST"
+        assert lines[2] == f"[ERROR]\t2026-01-01T00:00:00.000Z\t{rid}\tcaught"
         assert "KeyError: 'inner'" in lines
         error = lines.index("[ERROR] ValueError: boom")
         assert lines[error + 1] == "Traceback (most recent call last):"
@@ -108,7 +110,8 @@ async def test_the_report_says_how_the_platform_ended_it(handler: str, suffix: s
         rid = (await bus.invoke(f, handler)).request_id
         text = bus.logs.text("f")
         assert "before\n" in text
-        assert re.search(REPORT % rid + r"Max Memory Used: 0 MB\t" + re.escape(suffix) + "$", text)
+        init = r"Max Memory Used: 0 MB\tInit Duration: \d+\.\d\d ms\t"
+        assert re.search(REPORT % rid + init + re.escape(suffix) + "$", text)
         assert "[ERROR]" not in text
 
 
@@ -223,7 +226,7 @@ async def test_groups_streams_and_limits_of_the_log() -> None:
         assert repr(bus.logs) == "<Logs: /aws/lambda/a, /aws/lambda/b>"
         (stream,) = bus.logs.streams("/aws/lambda/b")
         assert re.fullmatch(r"2026/01/01/\[\$LATEST\][0-9a-f]{32}", stream)
-        assert len(bus.logs.tail("b")) == 6
+        assert len(bus.logs.tail("b")) == 7
         assert [event.message[:6] for event in bus.logs.tail("b", 2)] == ["END Re", "REPORT"]
         assert bus.logs.tail("nobody") == []
         await bus.invoke("b")
@@ -261,7 +264,9 @@ async def test_metrics_add_up() -> None:
         assert query("Invocations", bad, start=start, end=start + 60).sum == 1
         assert query("Invocations", bad, start=start + 60, end=start + 120).sum == 1
         assert query("Invocations", bad, start=start + 120).sum == 1
-        assert bus.metrics.names(good) == ["AsyncEventAge", "Duration", "Errors", "Invocations"]
+        assert bus.metrics.names(good) == [
+            "AsyncEventAge", "AsyncEventsReceived", "ConcurrentExecutions", "Duration", "Errors", "Invocations",
+        ]  # fmt: skip
 
 
 async def test_every_attempt_is_counted_however_many_there_are() -> None:
@@ -465,8 +470,8 @@ async def test_a_redriven_letter_hangs_below_the_event_that_died() -> None:
 
 
 async def test_durations_are_real() -> None:
-    """Billed time is the duration, rounded up to the millisecond."""
-    bus = make_bus()
+    """Billed time is the duration with that of the initialisation, here rounded up to the millisecond."""
+    bus = make_bus(billing_unit=0.001)
     bus.add_function("f", Recorder())
     async with bus:
         await bus.invoke("f")

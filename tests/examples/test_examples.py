@@ -57,6 +57,12 @@ SHOWS = {
         "The queue got: RetriesExhausted, the disk does not answer",
         "+180 s  hopeless.txt: read\n<DeadLetters: 0>, after 180 seconds of virtual time",
     ],
+    "what_happened.py": [
+        'with more than 1000 cents:\n  +0 s  {"order": 0, "cents": 1200}\n  +0 s  {"order": 2, "cents": 9900}\n  +60 s',
+        "revenue: 2000 cents in 2 orders, median 800\n  +0 s  33% of the invocations failed\n  +60 s  100%",
+        "charge    $LATEST  512 MB         5       0.250  $0.00000517",
+        "λ charge  ✗ RetriesExhausted",
+    ],
 }
 """Characteristic pieces of what each one prints, in this order."""
 

@@ -16,7 +16,12 @@ PURE = ("eventbus.iam", "eventbus.delivery.retry", "eventbus.functions.configura
 IMPURE = ("anyio", "asyncio", "trio", "time", "random", "uuid", "eventbus.clock", "eventbus.bus")
 FRONTS = ("triggers.aws", "triggers.console", "triggers.cli")
 MAY_USE_FRONTS = (*FRONTS, "triggers.pytest_plugin")
-EXTRAS = ("httpx2", "trio", "botocore", "boto3", "pytest", "uvicorn")
+EXTRAS = ("httpx2", "trio", "botocore", "boto3", "pytest", "uvicorn", "opentelemetry", "prometheus_client")
+FOR_AN_EXTRA = (
+    "triggers.pytest_plugin",
+    *(f"eventbus.telemetry.{module}" for module in ("otel", "otel_meters", "otel_xray", "prometheus")),
+)
+"""Modules that are imported only by who has the extra."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -83,7 +88,7 @@ def test_what_comes_with_an_extra_is_imported_only_where_it_is_used() -> None:
         (name, imported)
         for name, tree in modules()
         for imported in imports(tree, top_level_only=True)
-        if within(imported, EXTRAS) and name != "triggers.pytest_plugin"
+        if within(imported, EXTRAS) and name not in FOR_AN_EXTRA
     ]
     assert eager == []
 

@@ -1,0 +1,60 @@
+"""Prometheus, judged by the official client's parser."""
+
+from __future__ import annotations
+
+import pytest
+
+from eventbus.testing import Recorder
+from tests.engine.support import S3, make_bus
+from triggers import SQS
+
+pytest.importorskip("prometheus_client")
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from eventbus.telemetry.prometheus import BusCollector, exposition
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_text_says_what_the_metrics_say() -> None:
+    """Counters with labels, durations in seconds, the state of the queues."""
+    bus = make_bus()
+    f = bus.add_function("f", Recorder(fail="always"), retries=1)
+    f.allow(S3)
+    queue = SQS(bus).create_queue("q")
+    async with bus:
+        await bus.push(f, 1, source=S3)
+        await bus.wait_idle()
+        await queue.send("x")
+        text = exposition(bus)
+    samples = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    latest = (("function", "f"), ("qualifier", ""), ("version", "$LATEST"))
+    assert samples["eventbus_lambda_invocations_total", *latest] == 2
+    assert samples["eventbus_lambda_errors_total", *latest] == 2
+    assert samples["eventbus_lambda_duration_seconds_count", *latest] == 2
+    assert samples["eventbus_lambda_async_event_age_seconds_sum", *latest] == 60
+    assert (
+        samples["eventbus_lambda_async_events_dropped_total", ("function", "f"), ("qualifier", ""), ("version", "")]
+        == 1
+    )
+    assert samples["eventbus_sqs_number_of_messages_sent_total", ("queue_name", "q")] == 1
+    assert samples["eventbus_lambda_concurrent_executions", ("function", "f")] == 0
+    assert samples["eventbus_dead_letters",] == 1
+
+
+async def test_registering_reads_nothing_and_a_bus_can_be_registered_before_it_runs() -> None:
+    """Counters appear with what is counted."""
+    bus = make_bus()
+    registry = CollectorRegistry()
+    registry.register(BusCollector(bus))
+    bus.add_function("f", Recorder())
+    labels = {"function": "f", "qualifier": "", "version": "$LATEST"}
+    assert registry.get_sample_value("eventbus_lambda_invocations_total", labels) is None
+    async with bus:
+        await bus.invoke("f")
+        assert registry.get_sample_value("eventbus_lambda_invocations_total", labels) == 1
