@@ -15,8 +15,9 @@ from typing import Final
 
 import attrs
 
-_MONTHS: Final = {name: n for n, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}
-_WEEKDAYS: Final = {name: n for n, name in enumerate("SUN MON TUE WED THU FRI SAT".split(), 1)}
+_MONTH_NAMES: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_MONTHS: Final = {name: n for n, name in enumerate(_MONTH_NAMES, 1)}
+_WEEKDAYS: Final = {name: n for n, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
 _NUMBER: Final = re.compile(r"\d{1,4}", re.ASCII)
 _LAST_WEEKDAY: Final = re.compile(r"(\w+)L", re.ASCII)
 _NEAREST: Final = re.compile(r"(\d{1,2})W", re.ASCII)
@@ -57,17 +58,17 @@ class Cron:
                 if (year, month) < (start.year, start.month):
                     continue
                 for day in sorted(self.days(year, month)):
-                    date = datetime(year, month, day)
-                    if date.date() >= start.date():
-                        yield from self._of_day(date, start)
+                    midnight = start.replace(year=year, month=month, day=day, hour=0, minute=0)
+                    if midnight.date() >= start.date():
+                        yield from self._of_day(midnight, start)
 
-    def _of_day(self, date: datetime, start: datetime) -> Iterator[datetime]:
-        is_first = date.date() == start.date()
+    def _of_day(self, midnight: datetime, start: datetime) -> Iterator[datetime]:
+        is_first = midnight.date() == start.date()
         for hour in self.hours:
             if is_first and hour < start.hour:
                 continue
             for minute in self.minutes:
-                moment = date.replace(hour=hour, minute=minute)
+                moment = midnight.replace(hour=hour, minute=minute)
                 if moment >= start:
                     yield moment
 
