@@ -295,7 +295,7 @@ def test_event_buses_are_made_and_found(bus: EventBus, eb: EventBridge) -> None:
     assert orders.describe()["Description"] == "all orders"
     assert repr(eb) == "<EventBridge: 2 event buses>"
     assert repr(orders) == "<EventBridgeBus orders: 0 rules>"
-    with pytest.raises(NotFound, match="Event bus nope does not exist.") as missing:
+    with pytest.raises(NotFound, match="Event bus nope does not exist") as missing:
         eb["nope"]
     assert "default, orders" in missing.value.__notes__[0]
     with pytest.raises(AWSError, match=r"^Event bus orders already exists\.$"):
