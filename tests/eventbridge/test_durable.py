@@ -124,8 +124,9 @@ async def test_what_a_schedule_has_sent_to_a_function_keeps_its_role() -> None:
     """The event waits for a retry in the store, and is still allowed after the restart."""
     store = MemoryStore()
     now = START
-    for fail in ("always", 0):
-        recorder = Recorder(fail=fail, name="f")  # type: ignore[arg-type]
+    outcomes: tuple[Any, ...] = ("always", 0)
+    for fail in outcomes:
+        recorder = Recorder(fail=fail, name="f")
         bus = EventBus(clock=VirtualClock(start=now), seed=1, store=store)
         if fail:
             Schedule(bus).on("at(2026-01-01T00:01:00)")(recorder)

@@ -123,6 +123,16 @@ async def test_a_request_is_refused_as_a_whole(bus: EventBus, eb: EventBridge, e
     assert seen == []
 
 
+async def test_a_detail_may_be_as_deep_as_its_envelope_can_be_carried(bus: EventBus, eb: EventBridge) -> None:
+    seen = recorded(eb.default)
+    async with bus:
+        for depth, failed in ((499, 0), (500, 1), (100_000, 1)):
+            detail = '{"a":' * depth + "1" + "}" * depth
+            assert (await eb.put_events([entry(Detail=detail)])).failed_entry_count == failed
+        await bus.wait_idle()
+    assert len(seen) == 1
+
+
 async def test_a_request_just_below_the_limit_is_taken(bus: EventBus, eb: EventBridge) -> None:
     big = entry(Detail='{"x": ""}')
     big["Detail"] = '{"x": "' + "y" * (1_048_575 - entry_size(big)) + '"}'
@@ -339,8 +349,8 @@ def test_permissions_are_put_and_removed(eb: EventBridge) -> None:
         "org", "*", condition={"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": "o-1234567890"}
     )
     event_bus.put_permission("partner", "444455556666")
-    assert event_bus.policy is not None
-    assert [(s["Sid"], s["Principal"]) for s in event_bus.policy["Statement"]] == [
+    granted = event_bus.policy or {}
+    assert [(s["Sid"], s["Principal"]) for s in granted["Statement"]] == [
         ("org", "*"),
         ("partner", {"AWS": "arn:aws:iam::444455556666:root"}),
     ]

@@ -201,6 +201,28 @@ def test_a_role_has_to_trust_eventbridge(bus: EventBus, eb: EventBridge) -> None
         rule.target(QUEUE, role=Role("r", bus.account_id))
 
 
+def test_a_target_without_an_id_is_called_after_what_it_is(eb: EventBridge) -> None:
+    """An alias after its function too, so that the aliases of two functions are two targets."""
+    rule = eb.default.put_rule("r", event_pattern=EVERYTHING)
+    function = "arn:aws:lambda:us-east-1:123456789012:function"
+    for arn in (f"{function}:f:prod", f"{function}:g:prod", f"{function}:h", QUEUE, eb.create_event_bus("b").arn):
+        rule.target(arn)
+    assert [target.id for target in rule.targets] == ["f-prod", "g-prod", "h", "q", "b"]
+
+
+def test_a_deleted_rule_takes_nothing(eb: EventBridge) -> None:
+    rule = eb.default.put_rule("r", event_pattern=EVERYTHING)
+    rule.delete()
+    for call in (rule.enable, rule.disable, lambda: rule.target(QUEUE)):
+        with pytest.raises(NotFound):
+            call()
+    orders = eb.create_event_bus("orders")
+    eb.delete_event_bus(orders)
+    for name in ("put_rule", "create_archive"):
+        with pytest.raises(NotFound):
+            getattr(orders, name)("x", event_pattern=EVERYTHING)
+
+
 def test_what_is_missing_is_warned_about(bus: EventBus, eb: EventBridge, sqs: SQS, logs: list[Any]) -> None:
     """AWS lets it pass; the warnings name the mending calls."""
     queue = sqs.create_queue("q")
@@ -305,7 +327,8 @@ async def test_a_rule_that_is_disabled_changed_or_deleted_keeps_its_schedule_no_
     async with bus:
         await clock.advance(3600)
         rule.disable()
-        assert rule.next_at is None
+        resting = rule.next_at
+        assert resting is None
         await clock.advance(5400)
         rule.enable()  # a rate counts from here
         assert rule.next_at == clock.now() + 3600

@@ -59,6 +59,8 @@ class EventBridgeBus(ConfiguredBus):
         self._archives: dict[str, Archive] = {}
         self._under_way: set[str] = set()
         """Ids of the events that are being sent on: one that comes back to its own event bus goes no further."""
+        self._is_asked = False
+        """Whether `reaches` is under way, so that a loop of event buses ends."""
 
     def __repr__(self) -> str:
         return f"<EventBridgeBus {self.name}: {len(self._rules)} rules>"
@@ -196,13 +198,13 @@ class EventBridgeBus(ConfiguredBus):
 
     def reaches(self, function_arn: str) -> bool:
         """Whether what is put in may reach this function, by itself or through a topic or another event bus."""
-        if function_arn in self._under_way:
-            return False  # asked already, on the way around a loop
-        self._under_way.add(function_arn)
+        if self._is_asked:
+            return False
+        self._is_asked = True
         try:
             return any(rule.reaches(function_arn) for rule in self._rules.values())
         finally:
-            self._under_way.discard(function_arn)
+            self._is_asked = False
 
     def explain(
         self, detail_type: str, detail: Mapping[str, Any], source: str, *, resources: Iterable[str] = ()
@@ -231,6 +233,8 @@ class EventBridgeBus(ConfiguredBus):
         (`"rate(5 minutes)"`, `"cron(0 3 * * ? *)"`, in UTC), or both. Raises NotValid, InvalidEventPattern or
         LimitExceeded with AWS's text, with nothing changed.
         """
+        if self.is_deleted:
+            raise self.unknown(self.name)
         arn = self.rule_arn(configured.check_rule_name(name))
         self.bus.authorize("events:PutRule", arn, None, f'"{arn}"')
         settings = self._settings(event_pattern, schedule, state, description)
@@ -394,6 +398,8 @@ class EventBridgeBus(ConfiguredBus):
 
         Raises NotValid, InvalidEventPattern or AlreadyExists.
         """
+        if self.is_deleted:
+            raise self.unknown(self.name)
         configured.check_archive(name, retention_days)
         self.bus.authorize("events:CreateArchive", self.arn, None, self.label)
         if name in self._service.archives:

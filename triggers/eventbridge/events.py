@@ -133,7 +133,7 @@ def detail_of(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """The detail of an entry, or None if it is not the text of a JSON object."""
     try:
         detail = parse(entry["Detail"])
-        encode(detail)
+        encode({"detail": detail})  # the envelope is one level around it
     except (ValueError, NotJSON):
         return None
     return detail if isinstance(detail, dict) else None

@@ -55,6 +55,7 @@ class Rule:
         self.label = f'{event_bus.label}.rule("{name}")'
         self.source = Source(PRINCIPAL, self.arn, self.account_id, self.label)
         self.settings = settings
+        self.is_deleted = False
         self._targets: dict[str, RuleTarget] = {}
         self._role: Role | None = None
         self._timer: Timer | None = None
@@ -160,6 +161,8 @@ class Rule:
         return [target.as_document() for target in self._targets.values()]
 
     def _put(self, targets: list[RuleTarget], *, grant: bool) -> None:
+        if self.is_deleted:
+            raise unknown_rule(self.name, self.event_bus.name)
         self._allowed("events:PutTargets")
         if len(self._targets.keys() | {target.id for target in targets}) > MOST_TARGETS:
             raise LimitExceeded(mend=f"a rule has at most {MOST_TARGETS} targets; put another rule")
@@ -217,13 +220,17 @@ class Rule:
 
     def enable(self) -> None:
         """Match events and keep the schedule again: EnableRule."""
-        self._allowed("events:EnableRule")
-        self.event_bus.change_rule(self, attrs.evolve(self.settings, state="ENABLED"))
+        self._set_state("ENABLED", "events:EnableRule")
 
     def disable(self) -> None:
         """Neither match events nor keep the schedule: DisableRule."""
-        self._allowed("events:DisableRule")
-        self.event_bus.change_rule(self, attrs.evolve(self.settings, state="DISABLED"))
+        self._set_state("DISABLED", "events:DisableRule")
+
+    def _set_state(self, state: str, action: str) -> None:
+        if self.is_deleted:
+            raise unknown_rule(self.name, self.event_bus.name)
+        self._allowed(action)
+        self.event_bus.change_rule(self, attrs.evolve(self.settings, state=state))
 
     def delete(self) -> None:
         """Delete the rule, which must have no targets: DeleteRule. Raises NotValid."""
@@ -252,6 +259,7 @@ class Rule:
 
     def close(self) -> None:
         """Called by the event bus when the rule is deleted."""
+        self.is_deleted = True
         self._targets.clear()
         self._disarm()
 

@@ -98,6 +98,14 @@ def kind_of(arn: str) -> str:
     return _SERVICES[service]
 
 
+def default_id(arn: str) -> str:
+    """What a target is called that has no id: `orders` for a queue, `f-prod` for the alias of a function."""
+    resource = arn.removesuffix(":$LATEST").split(":", 5)[-1]
+    for kind in ("function:", "event-bus/", "stream/"):
+        resource = resource.removeprefix(kind)
+    return re.sub(r"[^.\-_A-Za-z0-9]", "-", resource)[:64]
+
+
 def target_document(
     arn: str,
     *,
@@ -113,7 +121,7 @@ def target_document(
 ) -> dict[str, Any]:
     """What `rule.target(...)` is told, in the shape that PutTargets takes."""
     document: dict[str, Any] = {
-        "Id": id or arn.rpartition(":")[2].rpartition("/")[2][:64],
+        "Id": id or default_id(arn),
         "Arn": arn,
         "Input": input if input is None or isinstance(input, str) else json.dumps(input),
         "InputPath": input_path,

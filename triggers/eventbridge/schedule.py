@@ -183,7 +183,9 @@ class Schedule:
         self.change(known, settings)
 
     def change(self, schedule: NamedSchedule, settings: ScheduleSettings) -> None:
-        """Give a schedule new settings."""
+        """Give a schedule new settings. Raises ScheduleNotFound for one that was deleted."""
+        if schedule.is_deleted:
+            raise ScheduleNotFound(f"Schedule {schedule.name} does not exist.")
         schedule.changed(settings)
 
     def delete(self, schedule: NamedSchedule | str, group: str = "default") -> None:
