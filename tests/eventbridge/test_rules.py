@@ -341,6 +341,18 @@ async def test_a_rule_that_is_disabled_changed_or_deleted_keeps_its_schedule_no_
     assert [event["time"][11:16] for event in tick.events] == ["01:00", "03:30", "03:40"]
 
 
+async def test_a_rate_goes_on_when_the_rule_is_put_again_with_the_same_schedule(
+    bus: EventBus, eb: EventBridge, clock: VirtualClock
+) -> None:
+    tick = Recorder(name="tick")
+    eb.default.on(schedule="rate(1 hour)")(tick)
+    async with bus:
+        await clock.advance(1800)
+        eb.default.put_rule("tick", schedule="rate(1 hour)", description="the same")
+        await clock.advance(1800)
+    assert len(tick.events) == 1
+
+
 async def test_a_rule_may_have_a_schedule_and_a_pattern(bus: EventBus, eb: EventBridge, clock: VirtualClock) -> None:
     both = Recorder(name="both")
     eb.default.on({"source": ["shop"]}, schedule="rate(1 hour)")(both)

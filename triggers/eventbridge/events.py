@@ -105,8 +105,11 @@ def entry_size(entry: Mapping[str, Any]) -> int:
     return size + (_TIME_SIZE if entry.get("Time") is not None else 0)
 
 
+MALFORMED: Final = PutEventsEntryResult(error_code="MalformedDetail", error_message="Detail is malformed.")
+
+
 def refusal(entry: Mapping[str, Any]) -> PutEventsEntryResult | None:
-    """Why EventBridge does not take this entry, or None. The detail is looked at last, as on AWS."""
+    """Why EventBridge does not take this entry, or None; what is in its detail is left to `detail_of`."""
     for key in ("Source", "DetailType", "Detail"):
         if not isinstance(entry.get(key), str) or not entry[key]:
             return _invalid(f"Parameter {key} is not valid. Reason: {key} is a required argument.")
@@ -120,8 +123,8 @@ def refusal(entry: Mapping[str, Any]) -> PutEventsEntryResult | None:
         return PutEventsEntryResult(
             error_code="NotAuthorizedForSourceException", error_message="Not authorized for the source."
         )
-    if detail_of(entry) is None:
-        return PutEventsEntryResult(error_code="MalformedDetail", error_message="Detail is malformed.")
+    if entry.get("Time") is not None and instant(entry["Time"]) is None:
+        return _invalid("Parameter Time is not valid. Reason: Time is no instant.")
     return None
 
 

@@ -14,6 +14,7 @@ from triggers.eventbridge.delivery import Deliveries, MetricNames
 from triggers.eventbridge.errors import AlreadyExists, LimitExceeded, NotFound, NotValid
 from triggers.eventbridge.event_bus import EventBridgeBus
 from triggers.eventbridge.events import (
+    MALFORMED,
     BusEvent,
     PutEventsEntryResult,
     PutEventsResult,
@@ -145,16 +146,15 @@ class EventBridge:
     def _put(self, entry: Mapping[str, Any], event_bus: EventBridgeBus | None) -> PutEventsEntryResult:
         if event_bus is not None:
             self.bus.count("PutEventsEntriesCount", event_bus.arn)
-        now = self.bus.clock.now()
-        at = now if entry.get("Time") is None else instant(entry["Time"])
-        refused = refusal(entry)
-        if refused is None and at is None:
-            message = "Parameter Time is not valid. Reason: Time is no instant."
-            refused = PutEventsEntryResult(error_code="InvalidArgument", error_message=message)
-        if refused is not None or at is None:
+        refused, detail = refusal(entry), None
+        if refused is None and (detail := detail_of(entry)) is None:
+            refused = MALFORMED
+        if refused is not None:
             if event_bus is not None:
                 self.bus.count("PutEventsFailedEntriesCount", event_bus.arn)
-            return refused or PutEventsEntryResult()
+            return refused
+        now = self.bus.clock.now()
+        at = instant(entry.get("Time"))
         event_id = self.bus.ids.uuid()
         if event_bus is None:
             self.bus.log.warning("event_bus_missing", event_bus=entry["EventBusName"], event_id=event_id)
@@ -164,10 +164,10 @@ class EventBridge:
             detail_type=entry["DetailType"],
             source=entry["Source"],
             account=self.bus.account_id,
-            at=at,
+            at=now if at is None else at,
             region=self.bus.region,
             resources=entry.get("Resources") or (),
-            detail=detail_of(entry),
+            detail=detail,
         )
         event_bus.take(BusEvent(document, now), None)
         return PutEventsEntryResult(event_id)
