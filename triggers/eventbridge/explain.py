@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triggers.eventbridge.event_bus import EventBridgeBus
     from triggers.eventbridge.rule import Rule
     from triggers.eventbridge.rule_targets import RuleTarget
+    from triggers.eventbridge.ruled import RuledBus
 
 
-def explain(event_bus: EventBridgeBus, event: dict[str, Any]) -> str:
+def explain(event_bus: RuledBus, event: dict[str, Any]) -> str:
     """One line for every rule, in the order of putting, and one below it for every target that is in reach."""
     if not event_bus.rules:
         return f"{event_bus.label} has no rules."

@@ -23,7 +23,7 @@ from triggers.keeping import as_row
 from triggers.patterns.language import Pattern
 
 if TYPE_CHECKING:
-    from triggers.eventbridge.event_bus import EventBridgeBus
+    from triggers.eventbridge.ruled import RuledBus
 
 PRINCIPAL: Final = "events.amazonaws.com"
 MOST_TARGETS: Final = 5
@@ -46,7 +46,7 @@ class Rule:
 
     principal = PRINCIPAL
 
-    def __init__(self, event_bus: EventBridgeBus, name: str, settings: RuleSettings) -> None:
+    def __init__(self, event_bus: RuledBus, name: str, settings: RuleSettings) -> None:
         self.event_bus = event_bus
         self._bus = event_bus.bus
         self.name = name

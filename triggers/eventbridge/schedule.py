@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from eventbus.arn import is_arn
-from eventbus.delivery.payload import parse
 from eventbus.errors import ConfigurationError
 from eventbus.functions.configuration import handler_name
 from eventbus.iam.roles import Role
 from triggers.eventbridge.delivery import Deliveries, MetricNames
 from triggers.eventbridge.errors import ScheduleConflict, ScheduleNotFound, ScheduleNotValid
-from triggers.eventbridge.events import instant
 from triggers.eventbridge.expressions import InvalidExpression, parse_schedule, parse_zone
 from triggers.eventbridge.keeping import Keeping
 from triggers.eventbridge.retrying import RetryPolicy
-from triggers.eventbridge.timetable import NamedSchedule, Run, ScheduleSettings, next_run
+from triggers.eventbridge.schedule_settings import ScheduleSettings, check, check_name, checked_instant, next_run
+from triggers.eventbridge.timetable import NamedSchedule, Run
 from triggers.looking_up import named
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from eventbus.functions.function import Function
 
 PRINCIPAL: Final = "scheduler.amazonaws.com"
-LONGEST_WINDOW: Final = 1_440
-_NAME: Final = re.compile(r"[0-9a-zA-Z\-_.]{1,64}", re.ASCII)
 _SERVICES: Final = ("lambda", "sqs", "sns", "events", "kinesis")
 
 # CloudWatch metrics: EventBridge Scheduler User Guide, "Monitoring" (2026).
@@ -134,7 +130,7 @@ class Schedule:
         nothing changed.
         """
         schedules = self._group(group)
-        _check_name(name)
+        check_name(name)
         arn = f"arn:{self.bus.partition}:scheduler:{self.bus.region}:{self.bus.account_id}:schedule/{group}/{name}"
         self.bus.authorize("scheduler:CreateSchedule", arn, None, f'"{arn}"')
         if name in schedules:
@@ -201,7 +197,7 @@ class Schedule:
 
     def create_group(self, name: str) -> None:
         """Make a group of schedules: CreateScheduleGroup. Raises ScheduleNotValid or ScheduleConflict."""
-        _check_name(name)
+        check_name(name)
         if name in self._groups:
             raise ScheduleConflict(f"Schedule group {name} already exists.")
         self._groups[name] = {}
@@ -302,12 +298,12 @@ class Schedule:
             source=self._assumed(chosen, name, is_own=role is None),
             timezone=timezone,
             input=None if input is None else input if isinstance(input, str) else json.dumps(input),
-            start=_instant("StartDate", start),
-            end=_instant("EndDate", end),
+            start=checked_instant("StartDate", start),
+            end=checked_instant("EndDate", end),
             dead_letter_arn=None if dead_letter is None else self._arn(dead_letter),
             **settings,
         )
-        _check(made)
+        check(made)
         return made
 
     def _arn(self, resource: object) -> str:
@@ -376,59 +372,3 @@ class Schedule:
                     number=number,
                 )
             )
-
-
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ScheduleNotValid(f"Name {name!r} is not valid.", mend="1 to 64 letters, digits, -, _ and .")
-
-
-def _instant(parameter: str, value: float | datetime | str | None) -> float | None:
-    if value is None:
-        return None
-    if (found := instant(value)) is None:
-        raise ScheduleNotValid(
-            f"{parameter} is not valid: {value!r}.", mend="give seconds since the epoch, a datetime or ISO text"
-        )
-    return found
-
-
-def _check(settings: ScheduleSettings) -> None:
-    """Refuse what AWS refuses about a schedule as a whole."""
-    arn = settings.target_arn
-    window: object = settings.flexible_window
-    if window is not None and not (type(window) is int and 1 <= window <= LONGEST_WINDOW):
-        raise ScheduleNotValid(
-            f"MaximumWindowInMinutes is not valid: {window!r}.", mend=f"1 to {LONGEST_WINDOW}, or None for no window"
-        )
-    choices = (
-        ("State", settings.state, ("ENABLED", "DISABLED")),
-        ("ActionAfterCompletion", settings.action_after_completion, ("NONE", "DELETE")),
-    )
-    for parameter, value, accepted in choices:
-        if value not in accepted:
-            raise ScheduleNotValid(f"{parameter} is not valid: {value!r}.", mend=f"accepted are {', '.join(accepted)}")
-    if settings.start is not None and settings.end is not None and settings.start >= settings.end:
-        raise ScheduleNotValid("The EndDate you specify must come after the StartDate.")
-    if (problem := settings.retry_policy.problem()) is not None:
-        raise ScheduleNotValid(f"{problem}.")
-    if ":lambda:" in arn and settings.input is not None:
-        _check_json(settings.input)
-    if arn.endswith(".fifo") and ":sqs:" in arn and settings.group_id is None:
-        raise ScheduleNotValid("SqsParameters must be specified for a FIFO queue.", mend="pass group_id=")
-    if ":kinesis:" in arn and settings.partition_key is None:
-        raise ScheduleNotValid("KinesisParameters must be specified for a stream.", mend="pass partition_key=")
-    if ":events:" in arn and (settings.detail_type is None or settings.event_source is None):
-        raise ScheduleNotValid(
-            "EventBridgeParameters must be specified for an event bus.", mend="pass detail_type= and source="
-        )
-    dead_letter = settings.dead_letter_arn
-    if dead_letter is not None and (":sqs:" not in dead_letter or dead_letter.endswith(".fifo")):
-        raise ScheduleNotValid(f"{dead_letter} is not the ARN of a standard queue.", mend="give a standard queue")
-
-
-def _check_json(text: str) -> None:
-    try:
-        parse(text)
-    except ValueError as error:
-        raise ScheduleNotValid("Invalid JSON Input.", mend=f"a function's input is JSON: {error}") from None

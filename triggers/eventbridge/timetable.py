@@ -9,12 +9,9 @@ import attrs
 
 from eventbus.clock import Timer
 from eventbus.delivery.payload import Encoded, as_text, encode, parse
-from eventbus.delivery.targets import Source
-from eventbus.iam.roles import Role
 from triggers.eventbridge.delivery import Delivery, Route
 from triggers.eventbridge.events import envelope, whole_seconds
-from triggers.eventbridge.expressions import Expression, Rate, next_after, parse_zone
-from triggers.eventbridge.retrying import RetryPolicy
+from triggers.eventbridge.schedule_settings import ScheduleSettings, next_run
 from triggers.keeping import as_row
 
 if TYPE_CHECKING:
@@ -22,34 +19,6 @@ if TYPE_CHECKING:
 
 _CONTEXT: Final = re.compile(r"<aws\.scheduler\.(schedule-arn|scheduled-time|execution-id|attempt-number)>", re.ASCII)
 _DRAWS: Final = 2**32
-_INSTANT: Final = 1e-3
-
-
-@attrs.frozen(kw_only=True)
-class ScheduleSettings:
-    """Everything that CreateSchedule sets."""
-
-    expression: Expression
-    expression_text: str
-    target_arn: str
-    role: Role
-    source: Source
-    timezone: str = "UTC"
-    input: str | None = None
-    start: float | None = None
-    end: float | None = None
-    flexible_window: int | None = None
-    """Minutes; None is Mode OFF."""
-    state: str = "ENABLED"
-    action_after_completion: str = "NONE"
-    description: str = ""
-    retry_policy: RetryPolicy = attrs.field(factory=RetryPolicy)
-    dead_letter_arn: str | None = None
-    group_id: str | None = None
-    partition_key: str | None = None
-    detail_type: str | None = None
-    event_source: str | None = None
-    """For event buses, which get an event with this detail-type and source."""
 
 
 class NamedSchedule:
@@ -190,24 +159,6 @@ class NamedSchedule:
         )
         if not self._timers and self.settings.action_after_completion == "DELETE":
             self._service.completed(self)
-
-
-def next_run(settings: ScheduleSettings, now: float, since: float) -> float | None:
-    """The first run after now, within start and end; a rate counts from the start, or from when it was created."""
-    due_at: float | None
-    if settings.start is None:
-        due_at = _next(settings, now, since)
-    elif settings.start <= now:
-        due_at = _next(settings, now, settings.start)
-    elif isinstance(settings.expression, Rate):
-        due_at = settings.start
-    else:
-        due_at = _next(settings, settings.start - _INSTANT, settings.start)  # a run at the start itself counts
-    return None if due_at is None or (settings.end is not None and due_at > settings.end) else due_at
-
-
-def _next(settings: ScheduleSettings, now: float, since: float) -> float | None:
-    return next_after(settings.expression, now, parse_zone(settings.timezone), since=since)
 
 
 @attrs.define(eq=False, kw_only=True)
