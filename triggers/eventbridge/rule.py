@@ -11,7 +11,6 @@ import attrs
 from eventbus.clock import Timer
 from eventbus.delivery.payload import Encoded
 from eventbus.delivery.targets import Source
-from eventbus.errors import ConfigurationError
 from eventbus.iam.roles import Role
 from eventbus.telemetry.trace import Cause
 from triggers.eventbridge.delivery import Delivery, Route
@@ -357,7 +356,3 @@ def checked_state(state: str) -> str:
 def unknown_rule(name: str, event_bus: str) -> NotFound:
     """AWS's error for a rule that isn't there."""
     return NotFound(f"Rule {name} does not exist on EventBus {event_bus}.")
-
-
-def no_decorator() -> ConfigurationError:
-    return ConfigurationError('on() takes the pattern first: write @event_bus.on({"source": ["my.app"]})')

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from eventbus.delivery.targets import Source
+from eventbus.errors import ConfigurationError
 from eventbus.functions.configuration import handler_name
 from eventbus.iam.roles import Role
 from triggers.eventbridge import configured
 from triggers.eventbridge.configured import ConfiguredBus
 from triggers.eventbridge.errors import AlreadyExists, LimitExceeded, NotValid
-from triggers.eventbridge.rule import Rule, RuleDelivery, RuleSettings, checked_state, no_decorator, unknown_rule
+from triggers.eventbridge.rule import Rule, RuleDelivery, RuleSettings, checked_state, unknown_rule
 from triggers.eventbridge.rule_targets import parse_target, target_document
 from triggers.patterns.index import PatternIndex
 
@@ -192,7 +193,7 @@ class RuledBus(ConfiguredBus, ABC):
         what `put_rule` and `rule.target` raise, and AlreadyExists for a rule that is there; no function is made then.
         """
         if callable(pattern):
-            raise no_decorator()
+            raise ConfigurationError('on() takes the pattern first: write @event_bus.on({"source": ["my.app"]})')
         self._settings(pattern, schedule, "ENABLED", "")
 
         def declare(handler: Callable[[Any, Any], Any]) -> Function:
