@@ -15,13 +15,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triggers.eventbridge import EventBridge as EventBridge
+    from triggers.eventbridge import Schedule as Schedule
     from triggers.s3 import S3 as S3
     from triggers.sns import SNS as SNS
     from triggers.sqs import SQS as SQS
 
-_ROOMS = {"S3": "triggers.s3", "SNS": "triggers.sns", "SQS": "triggers.sqs"}
+_ROOMS = {
+    "S3": "triggers.s3",
+    "SNS": "triggers.sns",
+    "SQS": "triggers.sqs",
+    "EventBridge": "triggers.eventbridge",
+    "Schedule": "triggers.eventbridge",
+}
 
-__all__ = ["S3", "SNS", "SQS"]
+__all__ = ["S3", "SNS", "SQS", "EventBridge", "Schedule"]
 
 
 def __getattr__(name: str) -> Any:

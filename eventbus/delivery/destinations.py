@@ -55,11 +55,29 @@ def _qualified(addressed: Invocable) -> str:
     return addressed.arn if addressed.qualifier is not None else f"{addressed.arn}:$LATEST"
 
 
+def event_bus_event(lane: Settling, target: Target, condition: str, record: dict[str, Any]) -> dict[str, Any]:
+    """What an event bus gets as destination: the record as the detail of an event."""
+    bus = lane.bus
+    return {
+        "version": "0",
+        "id": bus.ids.uuid(),
+        "detail-type": f"Lambda Function Invocation Result - {'Success' if condition == 'Success' else 'Failure'}",
+        "source": "lambda",
+        "account": bus.account_id,
+        "time": f"{iso_time(bus.clock.now())[:19]}Z",
+        "region": bus.region,
+        "resources": [target.arn, record["requestContext"]["functionArn"]],
+        "detail": record,
+    }
+
+
 def send_to_destination(
     lane: Settling, target: Target, event: Event, condition: str, outcome: Succeeded | Failed | None
 ) -> None:
     """Deliver the record of an ended event."""
     record = destination_record(event, condition, outcome, lane.bus.clock.now(), lane.version)
+    if target.kind == "event bus":
+        record = event_bus_event(lane, target, condition, record)
     try:
         body = encode_result(record)
     except NotJSON as error:  # payload or result fill the nesting that is allowed, and the record goes around them

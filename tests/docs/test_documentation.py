@@ -22,7 +22,8 @@ from eventbus.telemetry.logs import Logs
 from eventbus.telemetry.metrics import Metrics
 from eventbus.telemetry.statistics import Statistic
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, first_column, links, section
-from triggers import S3, SNS, SQS
+from triggers import S3, SNS, SQS, EventBridge, Schedule
+from triggers.eventbridge import Archive, EventBridgeBus, NamedSchedule, Replay, Rule
 from triggers.s3 import Bucket
 from triggers.sns import Subscription, Topic
 from triggers.sqs import Queue
@@ -140,6 +141,13 @@ PUBLIC = (
     Subscription,
     SQS,
     Queue,
+    EventBridge,
+    EventBridgeBus,
+    Rule,
+    Archive,
+    Replay,
+    Schedule,
+    NamedSchedule,
     Logs,
     Metrics,
     Statistic,

@@ -23,6 +23,13 @@ SHOWS = {
         "given up after 3 attempts: ",
         "timed out after 0.50 seconds",
     ],
+    "event_bus.py": [
+        "  big_order: Ann paid 300\n",
+        "  new_photo: Object Created, my cat.jpg\n",
+        """labels: ['"A parcel for Ann"', '"A parcel for Bo"']""",
+        'big_order: does not match: "detail.total" is 20',
+        "  big_order: Ann paid 300 (replay again)\n",
+    ],
     "fan_out.py": [
         "published: nobody has been waited for\nprint_label: to Bergen\ncharge: 12 euros\n",
         'archive: {"total": 12, "city": "Bergen"}',
@@ -62,6 +69,13 @@ SHOWS = {
         "revenue: 2000 cents in 2 orders, median 800\n  +0 s  33% of the invocations failed\n  +60 s  100%",
         "charge    $LATEST  512 MB         5       0.250  $0.00000517",
         "λ charge  ✗ RetriesExhausted",
+    ],
+    "schedules.py": [
+        "first night: 2026-03-15 03:00:00+01:00\n",
+        "['write the report', 'remember 2026-03-18T12:00:00Z']\n",
+        "31 runs in 30 days, the first night twice: True\n",
+        "in winter at 02:00 and in summer at 01:00 UTC\n",
+        "schedules left: ['nightly', 'weekly']",
     ],
 }
 """Characteristic pieces of what each one prints, in this order."""

@@ -135,15 +135,14 @@ class BucketCore:
             raise InvalidArgument("Invalid version id specified", "versionId", version_id)
 
     def reaches(self, function_arn: str) -> bool:
-        """Whether what happens here may reach this function, by itself or through a topic."""
-        for rule in self._configuration.rules:
-            if rule.arn == function_arn:
-                return True
-            if rule.kind == "Topic":
-                topic = self._bus.find(rule.arn)
-                if topic is not None and getattr(topic, "reaches", _nobody)(function_arn):
-                    return True
-        return False
+        """Whether what happens here may reach this function, by itself or through a topic or the event bus."""
+        configuration = self._configuration
+        through = [rule.arn for rule in configuration.rules if rule.kind == "Topic"]
+        if configuration.has_event_bridge:
+            through.append(self._service.event_bus_arn)
+        if any(rule.arn == function_arn for rule in configuration.rules):
+            return True
+        return any(getattr(self._bus.find(arn), "reaches", _nobody)(function_arn) for arn in through)
 
     # -- how an event leaves ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,84 @@
+"""What EventBridge and its Scheduler keep in the bus's store: deliveries that have not arrived, and archives.
+
+    <service>              the next number
+    <service>_deliveries   ARN of the rule or schedule NUL number → what is on its way to one target: written once
+    <service>_attempts     the same key                           → how often that was tried, and when it is tried next
+    eventbridge_archives   name of the archive NUL number         → an event, and when it happened
+
+Most deliveries arrive in the step that the event is put in; what is kept are retries that wait. Those of an earlier
+process are taken up when their target is declared again, and wait in the store until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from triggers.keeping import SEPARATOR, Numbers, dumps, from_row, loads, nothing, number_key
+
+if TYPE_CHECKING:
+    from eventbus.bus import EventBus
+    from eventbus.storage.port import Store
+    from triggers.eventbridge.delivery import Delivery
+
+ARCHIVES: Final = "eventbridge_archives"
+
+
+class Keeping:
+    """The deliveries of one service in the store of its bus."""
+
+    def __init__(self, bus: EventBus, store: Store, service: str) -> None:
+        self._bus = bus
+        self._log = store.log
+        self._deliveries = store.texts(f"{service}_deliveries")
+        self._attempts = store.texts(f"{service}_attempts")
+        self.numbers = Numbers(store.texts(service))
+        self.archives = store.texts(ARCHIVES)
+        self.waiting: dict[tuple[str, str], list[int]] = {}
+        """By owner's ARN and target, the deliveries of earlier processes that nobody has taken up yet."""
+        for key, row in self._deliveries.scan(chunk=100):
+            owner, _, number = key.partition(SEPARATOR)
+            self.waiting.setdefault((owner, from_row(row)[0][0]), []).append(int(number, 16))
+
+    def begin(self, delivery: Delivery) -> None:
+        """A delivery has not arrived at once."""
+        delivery.number = self.numbers.draw()
+        delivery.settled = anyio.Event()
+        key = number_key(delivery.owner_arn, delivery.number)
+        self._deliveries.put(key, delivery.row(), undo=delivery.withdraw, is_new=True)
+        self._attempts.put(key, dumps([delivery.attempts, delivery.due_at]), undo=nothing, is_new=True)
+        self._log.when_safe(delivery.became_safe)
+
+    def tried(self, delivery: Delivery) -> None:
+        """An attempt has failed, and there will be another one."""
+        key = number_key(delivery.owner_arn, delivery.number)
+        self._attempts.put(key, dumps([delivery.attempts, delivery.due_at]))
+
+    def end(self, delivery: Delivery) -> None:
+        """A delivery has arrived, or was given up."""
+        key = number_key(delivery.owner_arn, delivery.number)
+        self._deliveries.delete(key)
+        self._attempts.delete(key)
+
+    def left_for(self, owner_arn: str, target_id: str) -> Iterator[tuple[int, Any, bytes, int, float]]:
+        """What earlier processes had on the way to this target: number, row, content, attempts and when it is due."""
+        for number in self.waiting.pop((owner_arn, target_id), ()):
+            key = number_key(owner_arn, number)
+            row = self._deliveries.get(key)
+            if row is None:
+                continue
+            attempts, due_at = loads(self._attempts.get(key) or b"[1, 0]")
+            yield number, *from_row(row), attempts, due_at
+
+    def warn(self) -> None:
+        """Say which deliveries wait for their target to be declared."""
+        for (owner_arn, target_id), numbers in self.waiting.items():
+            self._bus.log.warning(
+                "deliveries_wait_for_target",
+                owner=owner_arn,
+                target=target_id,
+                count=len(numbers),
+                mend="declare the same rule and target, or the same schedule, again",
+            )
