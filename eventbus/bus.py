@@ -751,6 +751,10 @@ class EventBus:
             self.log.warning("access_denied", source=source.arn or source.principal, target=target.arn, mend=mend)
         return f"{sentence}; {mend}"
 
+    def caller(self) -> Source | None:
+        """Who calls: inside a handler its function, outside None, the account's owner."""
+        return self._caller()
+
     def cause(self) -> Cause | None:
         """What the caller is part of: the event that the running handler works on."""
         environment = current_environment.get()

@@ -15,13 +15,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triggers.http import FunctionUrl as FunctionUrl
+    from triggers.http import HttpApi as HttpApi
+    from triggers.http import RestApi as RestApi
     from triggers.s3 import S3 as S3
     from triggers.sns import SNS as SNS
     from triggers.sqs import SQS as SQS
 
-_ROOMS = {"S3": "triggers.s3", "SNS": "triggers.sns", "SQS": "triggers.sqs"}
+_ROOMS = {
+    "FunctionUrl": "triggers.http",
+    "HttpApi": "triggers.http",
+    "RestApi": "triggers.http",
+    "S3": "triggers.s3",
+    "SNS": "triggers.sns",
+    "SQS": "triggers.sqs",
+}
 
-__all__ = ["S3", "SNS", "SQS"]
+__all__ = ["S3", "SNS", "SQS", "FunctionUrl", "HttpApi", "RestApi"]
 
 
 def __getattr__(name: str) -> Any:
