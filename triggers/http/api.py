@@ -94,7 +94,7 @@ class Api(Front):
     def __init__(
         self, bus: EventBus, name: str, *, timeout: float, rate: float, burst: float, is_strict: bool, falls_back: bool
     ) -> None:
-        if not isinstance(name, str) or not name:
+        if not name:
             raise ConfigurationError(f"name={name!r}: an API has a name, such as 'shop'")
         self.bus = bus
         self.name = name
@@ -375,7 +375,7 @@ class Api(Front):
         return timeout
 
     def _check_stage_name(self, name: str) -> None:
-        if not isinstance(name, str) or not name or len(name) > 128 or not _STAGE_CHARACTERS.issuperset(name):
+        if not name or len(name) > 128 or not _STAGE_CHARACTERS.issuperset(name):
             raise BadRequest("Stage name only allows a-zA-Z0-9_-", mend=f"not {name!r}")
 
     def _add_authorizer(self, authorizer: Authorizer, *, grant: bool) -> Authorizer:

@@ -43,7 +43,7 @@ class IdentitySource:
     name: str
 
     @classmethod
-    def parse(cls, text: str) -> IdentitySource:
+    def parse(cls, text: object) -> IdentitySource:
         """Read one. Raises BadRequest for what is none."""
         bare = text.removeprefix("$") if isinstance(text, str) else ""
         for prefix, place in _PLACES.items():

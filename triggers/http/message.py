@@ -101,8 +101,8 @@ class Request:
 
 
 def make_request(
-    method: str,
-    path: str,
+    method: object,
+    path: object,
     *,
     headers: Fields | None,
     body: Any,

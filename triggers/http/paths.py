@@ -34,7 +34,7 @@ class RouteKey:
     """The path with its variables; empty for `$default`."""
 
     @classmethod
-    def parse(cls, text: str) -> RouteKey:
+    def parse(cls, text: object) -> RouteKey:
         """Read a route key. Raises BadRequest for what API Gateway does not take."""
         if text == DEFAULT:
             return cls(DEFAULT, "")

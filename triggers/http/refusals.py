@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Mapping
 
 from triggers.http.message import Headers, Response
 
@@ -83,7 +84,7 @@ _URL_FORBIDDEN = (
 def rest_refusal(why: Refused, message: str | None = None) -> Response:
     """The answer of a REST API; a `message` is that of an IAM denial, which has a key of its own."""
     status, text, error_type = _REST[why]
-    body = {"message": text} if message is None else {"Message": message}
+    body: Mapping[str, str | None] = {"message": text} if message is None else {"Message": message}
     return _json(status, body, ("x-amzn-ErrorType", error_type))
 
 
@@ -107,6 +108,6 @@ def url_refusal(why: Refused, message: str | None = None) -> Response:
             return _json(_HTTP[why][0], {"message": _HTTP[why][1]})
 
 
-def _json(status: int, body: dict[str, str | None], *headers: tuple[str, str]) -> Response:
+def _json(status: int, body: Mapping[str, str | None], *headers: tuple[str, str]) -> Response:
     text = json.dumps(body).encode()
     return Response(status_code=status, headers=Headers((("Content-Type", "application/json"), *headers)), body=text)
