@@ -75,7 +75,9 @@ def test_a_name_in_both_maps_is_one_header() -> None:
         ("text/html", ("image/png",), PNG.encode()),
     ],
 )
-def test_base64_is_decoded_for_those_who_accept_it(accept: str | None, binary_types: tuple[str, ...], body: bytes) -> None:
+def test_base64_is_decoded_for_those_who_accept_it(
+    accept: str | None, binary_types: tuple[str, ...], body: bytes
+) -> None:
     """By the first type of the Accept header."""
     assert rest({"body": PNG, "isBase64Encoded": True}, accept, *binary_types).body == body
 
