@@ -116,6 +116,9 @@ async def _body(front: Front, request: Request, receive: Receive, headers: int) 
     if headers > MAX_HEADERS or request.head_size > front.head_limit:
         return front.refuse(Refused.HEAD_TOO_LARGE)
     announced = request.headers.get("content-length", "0")
+    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+        # servers disagree about where such a request ends, which is how one is smuggled into another
+        return Response(status_code=400, headers=Headers([("connection", "close")]), body=b"Bad Request")
     if announced.isdecimal() and int(announced) > front.body_limit:
         return front.refuse(Refused.BODY_TOO_LARGE)
     parts, size = [], 0
@@ -131,7 +134,7 @@ async def _body(front: Front, request: Request, receive: Receive, headers: int) 
             parts.append(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
-    return Response(status_code=408, body=b"Request Timeout")
+    return Response(status_code=408, headers=Headers([("connection", "close")]), body=b"Request Timeout")
 
 
 async def _send(response: Response, method: str, send: Send) -> None:
@@ -200,7 +203,7 @@ async def _serve_lifespan(buses: list[EventBus], receive: Receive, send: Send) -
         pass
     except BusClosed as error:
         await send({"type": "lifespan.startup.failed", "message": str(error)})
-        return
+        raise
     async with bus:
         await send({"type": "lifespan.startup.complete"})
         await receive()
