@@ -49,6 +49,7 @@ from eventbus.execution.context import ClientContext
 from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.outcome import Failed
+from eventbus.execution.streaming import Sink
 from eventbus.execution.watchdog import Watchdog
 from eventbus.faults import FaultPlan, Faults
 from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
@@ -477,13 +478,20 @@ class EventBus:
         return await self._answer(target, body, copy, reply, self._caller() or self._owner(), self.cause(), log_tail)
 
     async def request(
-        self, function: object, payload: JSONValue, *, source: Any = None, cause: Cause | None = None
+        self,
+        function: object,
+        payload: JSONValue,
+        *,
+        source: Any = None,
+        cause: Cause | None = None,
+        sink: Sink | None = None,
     ) -> InvocationResult:
         """Run a function directly on behalf of a service, and wait for its answer: the seam for HTTP APIs and pollers.
 
         `source` is who calls, as for `push`, and the function's resource policy must let it in; None is Lambda's own
         poller, which acts inside the service and needs no permission. `cause` is the trace node that the invocation
-        hangs below. Raises AccessDenied with the mending call, and what `invoke` raises.
+        hangs below. `sink` takes what a streaming handler yields, as it yields it; the payload of the result is None
+        then. Raises AccessDenied with the mending call, and what `invoke` raises.
         """
         target = self._function(function)
         if source is None:
@@ -496,7 +504,7 @@ class EventBus:
                 raise AccessDenied(sentence, mend=mend)
         body, copy = encode_and_copy(payload)
         await checkpoint()
-        return await self._answer(target, body, copy, Reply(None), sender, cause, log_tail=False)
+        return await self._answer(target, body, copy, Reply(None, sink), sender, cause, log_tail=False)
 
     async def _answer(
         self,

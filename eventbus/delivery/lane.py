@@ -29,6 +29,7 @@ from eventbus.delivery.retry import (
 from eventbus.errors import BusClosed
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Outcome, Struck, Succeeded, Throttled
+from eventbus.execution.streaming import as_coroutine
 from eventbus.execution.thread import ThreadEnvironment
 from eventbus.storage.errors import StoreUnavailable
 
@@ -54,7 +55,7 @@ class Lane:
         self.name = function.name
         self.arn = function.arn
         self.version = "$LATEST"
-        self.handler: Callable[[Any, Any], Any] = function.handler
+        self.handler: Callable[[Any, Any], Any] = as_coroutine(function.handler)
         self.access = function.access
         self.queue: deque[Event] = deque()
         self.environments: set[Environment] = set()

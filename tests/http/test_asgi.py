@@ -142,8 +142,9 @@ def test_a_server_runs_the_bus_through_its_lifespan() -> None:
 
     with TestClient(api) as http:
         assert http.get("/thread").json() is False
-        assert bus.is_running
-    assert not bus.is_running
+        states = [bus.is_running]
+    states.append(bus.is_running)
+    assert states == [True, False]
     with pytest.raises(BusClosed), TestClient(api):  # a bus lives once
         pass
 

@@ -22,6 +22,7 @@ from triggers.http.errors import BadRequest, Conflict
 
 pytestmark = pytest.mark.anyio
 OK = {"statusCode": 200, "body": "ok"}
+OTHER = "arn:aws:execute-api:*:*:other/*"
 AUTH = {"Authorization": "Bearer me"}
 
 
@@ -73,7 +74,7 @@ async def test_a_token_authorizer(bus: EventBus, rest: RestApi, target: Recorder
     ("result", "status", "body"),
     [
         (policy("Deny", "*"), 403, {"message": "User is not authorized to access this resource with an explicit deny"}),
-        (policy("Allow", "arn:aws:execute-api:*:*:other/*"), 403, {"message": "User is not authorized to access this resource"}),
+        (policy("Allow", OTHER), 403, {"message": "User is not authorized to access this resource"}),
         ({}, 500, {"message": None}),
         (None, 500, {"message": None}),
         ({"principalId": "me"}, 500, {"message": None}),
@@ -269,7 +270,8 @@ async def test_powertools_writes_answers_that_are_understood(
 
     @bus.function
     async def simple(event: Any, context: Any) -> Any:
-        return APIGatewayAuthorizerResponseV2(authorize=True, context={"tenant": 7}).asdict()
+        answer: Any = APIGatewayAuthorizerResponseV2(authorize=True, context={"tenant": 7})
+        return answer.asdict()
 
     function = bus.add_function("f", target)
     rest.route("GET /in/{id}", function, authorizer=rest.authorizer(token, grant=True), grant=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -193,7 +194,7 @@ def test_configuration_is_checked_at_the_call(bus: EventBus, api: HttpApi, rest:
     ):
         with pytest.raises(Conflict):
             call()
-    for call in (
+    refused: tuple[Callable[[], object], ...] = (
         lambda: HttpApi(bus, payload_format="3.0"),
         lambda: api.route("GET /x", function, payload_format="3.0"),
         lambda: rest.route("GET /x", function, payload_format="2.0"),
@@ -202,9 +203,10 @@ def test_configuration_is_checked_at_the_call(bus: EventBus, api: HttpApi, rest:
         lambda: rest.route("GET /x", function, timeout=30),
         lambda: api.route("GET /x", function, timeout=0.01),
         lambda: api.create_stage("a b"),
-    ):
+    )
+    for each in refused:
         with pytest.raises(BadRequest):
-            call()
+            each()
     with pytest.raises(NotFound):
         api.delete_stage("none")
     with pytest.raises(ResourceNotFound):

@@ -92,7 +92,8 @@ def test_what_is_not_base64_is_another_fault() -> None:
 @pytest.mark.parametrize(
     ("result", "body"),
     [
-        ({"a": 1}, b'{"a":1}'), (["hello", 3, True], b'["hello",3,true]'), ("hello", b"hello"), (3, b"3"), (3.1, b"3.1"),
+        ({"a": 1}, b'{"a":1}'),
+        (["hello", 3, True], b'["hello",3,true]'), ("hello", b"hello"), (3, b"3"), (3.1, b"3.1"),
         (True, b"true"), (None, b"null"), ({}, b"{}"),
     ],
 )  # fmt: skip

@@ -7,3 +7,4 @@ from triggers.http.http_api import HttpApi as HttpApi
 from triggers.http.message import Response as Response
 from triggers.http.rest_api import RestApi as RestApi
 from triggers.http.serving import serve as serve
+from triggers.http.streaming import StreamBroken as StreamBroken

@@ -12,6 +12,7 @@ import attrs
 from eventbus.answers import InvocationResult
 from eventbus.delivery.targets import Source, Target
 from eventbus.errors import AccessDenied, AWSError, BusClosed, ConfigurationError, PayloadTooLarge, TooManyRequests
+from eventbus.execution.streaming import Sink
 from eventbus.iam.principals import Principal
 from eventbus.telemetry.trace import Action, Cause
 from triggers.http.message import Fields, Headers, Request, Response, make_request
@@ -144,13 +145,19 @@ class Front:
         return [(name, value) for name, value in response.headers.items_in_order if name.lower() not in _HOP_BY_HOP]
 
     async def invoke(
-        self, function: Target, event: Any, source: Source | None, timeout: float | None, cause: Cause
+        self,
+        function: Target,
+        event: Any,
+        source: Source | None,
+        timeout: float | None,
+        cause: Cause,
+        sink: Sink | None = None,
     ) -> InvocationResult | Refused:
         """Run a function and wait for it; what Lambda says against it is a reason to refuse the request."""
         result = None
         try:
             with anyio.move_on_after(timeout):
-                result = await self.bus.request(function, event, source=source, cause=cause)
+                result = await self.bus.request(function, event, source=source, cause=cause, sink=sink)
         except BusClosed:
             raise
         except AccessDenied:  # the bus has logged it, with the mending call
