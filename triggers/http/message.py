@@ -19,7 +19,7 @@ Fields: TypeAlias = Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]
 """Headers or query parameters as callers give them: a mapping, whose values may be lists, or pairs."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_BAD_VALUE: Final = re.compile(r"[\r\n\0]")
+_BAD_VALUE: Final = re.compile("[\r\n\0\ud800-\udfff]")
 _PATH: Final = "/:@!$&'()*+,;=~%{}"
 """What stays as it is in a path that somebody gives; `%` since it may be encoded already."""
 

@@ -48,18 +48,25 @@ async def serve(
     doors = Doors(fronts, _hosts(host, allowed_hosts))
     for bus in doors.buses:
         bus.accepting("serve")
+    patience = min(bus.grace for bus in doors.buses) if grace is None else grace
+    async with serve_application(doors, host=host, port=port, grace=patience) as address:
+        yield address
+
+
+@asynccontextmanager
+async def serve_application(application: Any, *, host: str, port: int, grace: float) -> AsyncGenerator[str, None]:
+    """Serve any ASGI application, with the same limits; gives its address."""
     run = _runner()
     listener = _listen(host, port)
     address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
-    patience = min(bus.grace for bus in doors.buses) if grace is None else grace
-    config = _config(listener, patience)
+    config = _config(listener, grace)
     stop = anyio.Event()
     failure: BaseException | None = None
     async with anyio.create_task_group() as tasks:
 
         async def work() -> None:
             with anyio.CancelScope(shield=True):  # it ends by being told to, within its grace
-                await run(doors, config, shutdown_trigger=stop.wait, mode="asgi")
+                await run(application, config, shutdown_trigger=stop.wait, mode="asgi")
 
         tasks.start_soon(work)
         try:
