@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -282,7 +283,7 @@ async def test_powertools_writes_answers_that_are_understood(
 
 def test_authorizers_are_checked_at_the_call(bus: EventBus, api: HttpApi, rest: RestApi) -> None:
     judge = bus.add_function("judge", Recorder())
-    for call in (
+    refused: tuple[Callable[[], object], ...] = (
         lambda: rest.authorizer(judge, ttl=3601),
         lambda: rest.authorizer(judge, type="OTHER"),  # type: ignore[arg-type]
         lambda: rest.authorizer(judge, identity_sources="method.request.querystring.q"),
@@ -294,7 +295,8 @@ def test_authorizers_are_checked_at_the_call(bus: EventBus, api: HttpApi, rest: 
         lambda: api.authorizer(judge, payload_format="3.0"),
         lambda: api.authorizer(judge, timeout=11),
         lambda: api.authorizer(judge, identity_sources=(), ttl=60),
-    ):
+    )
+    for call in refused:
         with pytest.raises(BadRequest):
             call()
     api.authorizer(judge, name="a", grant=True)

@@ -120,9 +120,39 @@ async def test_a_client_that_goes_does_not_stop_the_function(bus: EventBus) -> N
             while b"first" not in received:
                 received += await connection.receive()
         gone.set()
-        await ended.wait()
-        await bus.wait_idle()
+        with anyio.fail_after(20):
+            await ended.wait()
+            await bus.wait_idle()
     assert bus.metrics.query("Errors", bus.functions["f"]).sum == 0
+
+
+async def test_a_server_that_says_by_raising_that_the_client_has_gone(bus: EventBus) -> None:
+    """The error is the server's own; the function runs to its end."""
+    ended = anyio.Event()
+
+    async def handler(event: Any, context: Any) -> Any:
+        for _ in range(100):
+            yield "more"
+        ended.set()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) == 3:
+            raise ConnectionResetError
+
+    url = streamed(bus, handler)
+    async with bus:
+        with pytest.raises(ConnectionResetError):
+            await url({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+        with anyio.fail_after(20):
+            await ended.wait()
+            await bus.wait_idle()
+    assert len(sent) == 3
 
 
 async def test_what_a_handler_may_not_yield(bus: EventBus) -> None:

@@ -88,7 +88,7 @@ async def _serve_request(answers: Answers, scope: Scope, receive: Receive, send:
     if isinstance(answer, Response):
         await _send(answer, request.method, send)
     else:
-        await _send_stream(answer, receive, send)
+        await _send_stream(answer, send)
 
 
 def _request(scope: Scope) -> Request:
@@ -146,35 +146,19 @@ async def _send(response: Response, method: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body if has_body and method != "HEAD" else b""})
 
 
-async def _send_stream(answer: Streamed, receive: Receive, send: Send) -> None:
-    """Send chunk after chunk, until the function has ended or the client has gone.
+async def _send_stream(answer: Streamed, send: Send) -> None:
+    """Send chunk after chunk, until the function has ended or the client has gone, which servers say by raising or not.
 
     What goes wrong in the middle is raised: the server then breaks the connection off, as AWS does.
     """
-    failure: BaseException | None = None
+    start = {"type": "http.response.start", "status": answer.head.status_code, "headers": _head(answer.head)}
     try:
-        async with anyio.create_task_group() as tasks:
-
-            async def watch() -> None:
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(watch)
-            try:
-                await send(
-                    {"type": "http.response.start", "status": answer.head.status_code, "headers": _head(answer.head)}
-                )
-                async for chunk in answer.chunks:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b""})
-            except Exception as error:
-                failure = error  # raised below, outside of the group, which would wrap it
-            tasks.cancel_scope.cancel()
+        await send(start)
+        async for chunk in answer.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
     finally:
         await answer.chunks.aclose()
-    if failure is not None:
-        raise failure
 
 
 def _head(response: Response) -> list[tuple[bytes, bytes]]:
