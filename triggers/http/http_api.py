@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from triggers.http.api import Api, Route, names
+from triggers.http.api import Api
 from triggers.http.authorizers import Authorizer
 from triggers.http.cors import Cors, as_cors, is_preflight
 from triggers.http.errors import BadRequest
@@ -18,6 +18,7 @@ from triggers.http.message import Headers, Request, Response
 from triggers.http.paths import DEFAULT
 from triggers.http.refusals import Refused, http_refusal
 from triggers.http.results import read_format_1, read_format_2
+from triggers.http.routes import Route, names
 from triggers.http.throttle import BURST, RATE
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
-from triggers.http.api import Api, Route, names
+from triggers.http.api import Api
 from triggers.http.authorizers import Authorizer
 from triggers.http.errors import BadRequest
 from triggers.http.events import Call, rest_event, rest_request_event, rest_token_event
@@ -17,6 +17,7 @@ from triggers.http.message import Response
 from triggers.http.paths import DEFAULT, RouteKey
 from triggers.http.refusals import Refused, rest_refusal
 from triggers.http.results import read_rest
+from triggers.http.routes import Route, names
 from triggers.http.throttle import BURST, RATE
 
 if TYPE_CHECKING:
