@@ -36,9 +36,9 @@ RUN = """
     the running bus. Where it says `async with bus:` itself, as it has to under
     `python FILE.py`, that does no harm: leaving the block waits until all is done.
 
-    With --http the HTTP APIs, REST APIs and function URLs at its top level are served
-    on that port, until Ctrl-C: each at its root, or if there are several, below its
-    name. HOST is 127.0.0.1 unless it is given; PORT 0 takes one that is free.
+    With --http the APIs and function URLs at its top level are served on that port,
+    until Ctrl-C: one at the root, several below their names. HOST is 127.0.0.1
+    unless it is given; PORT 0 takes one that is free.
 
     Ctrl-C or SIGTERM: the bus accepts nothing more, running handlers get its grace
     time to finish, the table is printed. A second one ends the process at once.

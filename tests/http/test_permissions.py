@@ -178,3 +178,13 @@ async def test_a_loop_over_http_is_not_taken_for_recursion(bus: EventBus, api: H
 
     async with bus:
         assert (await api.request("GET", "/in/20")).json() == 0
+
+
+async def test_a_url_names_the_invocation_and_refuses_in_its_name_too(bus: EventBus) -> None:
+    """`x-amzn-RequestId` is the id that the handler sees, also where it fails."""
+    recorder = Recorder(result=OK, fail=1)
+    url = FunctionUrl(bus, bus.add_function("f", recorder), grant=True)
+    async with bus:
+        answers = [await url.request("GET", "/") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [502, 200]
+    assert [answer.headers["x-amzn-requestid"] for answer in answers] == recorder.request_ids

@@ -25,10 +25,13 @@ from triggers.http.front import LOWER, Front, Streamed, identity_of, resolved
 from triggers.http.message import Headers, Request, Response
 from triggers.http.refusals import Refused, url_refusal
 from triggers.http.results import JSON_TYPE, read_format_2
+from triggers.http.streaming import stream
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
 
+REQUEST_ID = "x-amzn-RequestId"
+"""The header that says which invocation an answer is of."""
 _ANONYMOUS = Principal.parse("*")
 _STATEMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl", {"function_url_auth_type": "NONE"}),
@@ -117,15 +120,12 @@ class FunctionUrl(Front):
         answer = await self._decide(call, action)
         if isinstance(answer, Streamed):
             return attrs.evolve(answer, head=self._finish(call, answer.head, action))
-        request_id = call.extended_id
-        if isinstance(answer, tuple):
-            answer, request_id = answer
         if isinstance(answer, Refused):
             action.note = action.note or answer.value
             answer = self.refuse(answer)
-        return self._finish(call, answer, action, request_id)
+        return self._finish(call, answer, action)
 
-    async def _decide(self, call: Call, action: Action) -> Any:
+    async def _decide(self, call: Call, action: Action) -> Response | Streamed | Refused:
         request = call.request
         if (too_large := self.too_large(request)) is not None:
             return too_large
@@ -134,14 +134,15 @@ class FunctionUrl(Front):
         if (why := self._permission(request)) is not None:
             return why
         if self.invoke_mode == "RESPONSE_STREAM":
-            from triggers.http.streaming import stream
-
             return await stream(self, http_event_2(call), action)
         result = await self.invoke(self.function, http_event_2(call), None, None, action)
         if not isinstance(result, InvocationResult):
             return result
         answer = self.read(action, result, lambda payload: read_format_2(payload, JSON_TYPE))
-        return answer, result.request_id
+        if isinstance(answer, Refused):
+            action.note = action.note or answer.value
+            answer = self.refuse(answer)
+        return answer.with_headers((REQUEST_ID, result.request_id))
 
     def refuse(self, why: Refused, message: str | None = None) -> Response:
         return url_refusal(why, message)
@@ -211,14 +212,15 @@ class FunctionUrl(Front):
         )
         self.bus.log.warning(event, function=self.function.name, mend=mend)
 
-    def _finish(self, call: Call, response: Response, action: Action, request_id: str | None = None) -> Response:
+    def _finish(self, call: Call, response: Response, action: Action) -> Response:
         if self.cors is not None:
             kept = [(n, v) for n, v in response.headers.items_in_order if not n.lower().startswith("access-control-")]
             is_asking = is_preflight(call.request)
             added = self.cors.preflight_headers(call.request) if is_asking else self.cors.headers(call.request)
             response = attrs.evolve(response, headers=Headers((*kept, *added)))
-        own = (("x-amzn-RequestId", request_id or call.extended_id), ("X-Amzn-Trace-Id", call.trace_id))
-        return self.end(action, response, *own)
+        if REQUEST_ID not in response.headers:  # nothing was invoked, or it has not ended yet
+            response = response.with_headers((REQUEST_ID, call.extended_id))
+        return self.end(action, response, ("X-Amzn-Trace-Id", call.trace_id))
 
 
 def _check_enum(member: str, value: object, accepted: tuple[str, ...]) -> None:
