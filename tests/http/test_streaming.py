@@ -70,6 +70,20 @@ async def test_each_chunk_arrives_before_the_next_is_made(bus: EventBus) -> None
     assert parts == ["first", "second"]
 
 
+async def test_a_head_request_to_a_stream_has_no_body(bus: EventBus) -> None:
+    """Over a real connection, which is good for another request then."""
+
+    async def handler(event: Any, context: Any) -> Any:
+        yield HEAD
+        yield "body"
+
+    url = streamed(bus, handler)
+    async with bus, serve(url) as address, httpx2.AsyncClient(trust_env=False) as http:
+        head = await http.head(address)
+        assert (head.status_code, head.content) == (201, b"")
+        assert (await http.get(address)).text == "body"
+
+
 async def test_a_failure_before_anything_was_written(bus: EventBus) -> None:
     """An answer like that of any function that fails."""
 

@@ -88,14 +88,14 @@ async def _serve_request(answers: Answers, scope: Scope, receive: Receive, send:
     if isinstance(answer, Response):
         await _send(answer, request.method, send)
     else:
-        await _send_stream(answer, send)
+        await _send_stream(answer, request.method, send)
 
 
 def _request(scope: Scope) -> Request:
     raw = scope.get("raw_path")
     path = raw.decode("latin-1").partition("?")[0] if raw else quote(scope["path"])
     root = quote(scope.get("root_path", "").rstrip("/"))
-    if root and path.startswith(root):
+    if root and (path == root or path.startswith(f"{root}/")):
         path = path[len(root) :] or "/"
     client, server = scope.get("client"), scope.get("server")
     scheme = scope.get("scheme", "http")
@@ -146,7 +146,7 @@ async def _send(response: Response, method: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body if has_body and method != "HEAD" else b""})
 
 
-async def _send_stream(answer: Streamed, send: Send) -> None:
+async def _send_stream(answer: Streamed, method: str, send: Send) -> None:
     """Send chunk after chunk, until the function has ended or the client has gone, which servers say by raising or not.
 
     What goes wrong in the middle is raised: the server then breaks the connection off, as AWS does.
@@ -154,11 +154,12 @@ async def _send_stream(answer: Streamed, send: Send) -> None:
     start = {"type": "http.response.start", "status": answer.head.status_code, "headers": _head(answer.head)}
     try:
         await send(start)
-        async for chunk in answer.chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if method != "HEAD" and answer.head.status_code not in _WITHOUT_BODY:
+            async for chunk in answer.chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
-        await answer.chunks.aclose()
+        await answer.aclose()
 
 
 def _head(response: Response) -> list[tuple[bytes, bytes]]:

@@ -38,6 +38,13 @@ class Streamed:
 
     head: Response
     chunks: AsyncGenerator[bytes, None]
+    stop_reading: Callable[[], None]
+    """Lets the function write into nothing from now on."""
+
+    async def aclose(self) -> None:
+        """Read no more; the function runs on to its end."""
+        await self.chunks.aclose()
+        self.stop_reading()  # a generator that was never begun has nothing to do when it is closed
 
 
 class Front:
@@ -87,7 +94,7 @@ class Front:
         try:
             body = b"".join([chunk async for chunk in answer.chunks])
         finally:
-            await answer.chunks.aclose()
+            await answer.aclose()
         return attrs.evolve(answer.head, body=body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

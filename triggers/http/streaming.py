@@ -63,7 +63,7 @@ async def stream(url: FunctionUrl, event: Any, action: Action) -> Streamed | Res
             receive.close()
             action.note = f"malformed metadata: {problem}"
             return problem.refused
-    return Streamed(head, _chunks(url.function.name, first, receive, ending))
+    return Streamed(head, _chunks(url.function.name, first, receive, ending), receive.close)
 
 
 async def _run(
