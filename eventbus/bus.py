@@ -51,6 +51,7 @@ from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.inheritance import inheritance
 from eventbus.execution.outcome import Failed
+from eventbus.execution.streaming import Sink
 from eventbus.execution.tmp import TemporaryDirectories
 from eventbus.execution.variables import overlay
 from eventbus.execution.watchdog import Watchdog
@@ -606,13 +607,20 @@ class EventBus:
         return found
 
     async def request(
-        self, function: object, payload: JSONValue, *, source: Any = None, cause: Cause | None = None
+        self,
+        function: object,
+        payload: JSONValue,
+        *,
+        source: Any = None,
+        cause: Cause | None = None,
+        sink: Sink | None = None,
     ) -> InvocationResult:
         """Run a function directly on behalf of a service, and wait for its answer: the seam for HTTP APIs and pollers.
 
         `source` is who calls, as for `push`, and the function's resource policy must let it in; None is Lambda's own
         poller, which acts inside the service and needs no permission. `cause` is the trace node that the invocation
-        hangs below. Raises AccessDenied with the mending call, and what `invoke` raises.
+        hangs below. `sink` takes what a streaming handler yields, as it yields it; the payload of the result is None
+        then. Raises AccessDenied with the mending call, and what `invoke` raises.
         """
         target = self._function(function)
         if source is None:
@@ -625,7 +633,7 @@ class EventBus:
                 raise AccessDenied(sentence, mend=mend)
         body, copy = encode_and_copy(payload)
         await checkpoint()
-        return await self._answer(target, body, copy, Reply(None), sender, cause, log_tail=False)
+        return await self._answer(target, body, copy, Reply(None, sink), sender, cause, log_tail=False)
 
     async def _answer(
         self,
@@ -881,6 +889,10 @@ class EventBus:
             self._warned.add(key)
             self.log.warning("access_denied", source=source.arn or source.principal, target=target.arn, mend=mend)
         return f"{sentence}; {mend}"
+
+    def caller(self) -> Source | None:
+        """Who calls: inside a handler its function, outside None, the account's owner."""
+        return self._caller()
 
     def cause(self) -> Cause | None:
         """What the caller is part of: the event that the running handler works on."""

@@ -17,19 +17,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from triggers.eventbridge import EventBridge as EventBridge
     from triggers.eventbridge import Schedule as Schedule
+    from triggers.http import FunctionUrl as FunctionUrl
+    from triggers.http import HttpApi as HttpApi
+    from triggers.http import RestApi as RestApi
     from triggers.s3 import S3 as S3
     from triggers.sns import SNS as SNS
     from triggers.sqs import SQS as SQS
 
 _ROOMS = {
+    "EventBridge": "triggers.eventbridge",
+    "FunctionUrl": "triggers.http",
+    "HttpApi": "triggers.http",
+    "RestApi": "triggers.http",
     "S3": "triggers.s3",
     "SNS": "triggers.sns",
     "SQS": "triggers.sqs",
-    "EventBridge": "triggers.eventbridge",
     "Schedule": "triggers.eventbridge",
 }
 
-__all__ = ["S3", "SNS", "SQS", "EventBridge", "Schedule"]
+__all__ = ["S3", "SNS", "SQS", "EventBridge", "FunctionUrl", "HttpApi", "RestApi", "Schedule"]
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,10 @@ RUN = """
     the running bus. Where it says `async with bus:` itself, as it has to under
     `python FILE.py`, that does no harm: leaving the block waits until all is done.
 
+    With --http the APIs and function URLs at its top level are served on that port,
+    until Ctrl-C: one at the root, several below their names. HOST is 127.0.0.1
+    unless it is given; PORT 0 takes one that is free.
+
     Ctrl-C or SIGTERM: the bus accepts nothing more, running handlers get its grace
     time to finish, the table is printed. A second one ends the process at once.
 
@@ -138,6 +142,7 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--bus", metavar="NAME", help="which bus, if the script has several")
     run.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio", help="the event loop (asyncio)")
     run.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after so many seconds of real time")
+    run.add_argument("--http", metavar="[HOST:]PORT", type=_address, help="serve the script's APIs on a port")
     run.add_argument("--trace", action="store_true", help="print the tree of what happened before the table")
     run.set_defaults(command=_run, parser=run)
 
@@ -193,6 +198,8 @@ def _run(options: argparse.Namespace) -> int:
         return _complain("run", "--backend trio needs trio: pip install 'eventbus[trio]'")
     try:
         script = load(path, options.arguments, options.bus)
+        if options.http is not None:
+            script.fronts()
     except BadScript as problem:
         return _complain("run", problem)
     except (Exception, SystemExit) as error:
@@ -203,7 +210,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         ending = Ending()
     else:
-        ending = anyio.run(script.run, options.timeout, backend=options.backend)
+        ending = anyio.run(script.run, options.timeout, options.http, backend=options.backend)
     bus = script.bus
     if options.trace:
         print(f"\n{bus.trace}")
@@ -254,6 +261,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return seconds
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no [HOST:]PORT, such as 8000 or 127.0.0.1:8000")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _has_trio() -> bool:

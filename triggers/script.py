@@ -7,9 +7,10 @@ import inspect
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -19,6 +20,9 @@ from eventbus import EventBus
 from eventbus.errors import BusClosed, BusNotRunning, EventBusError
 from triggers.running import Ending, run_until_idle
 from triggers.summary import count, duration
+
+if TYPE_CHECKING:
+    from triggers.http.front import Front
 
 PATIENCE = 1.0
 """Seconds of waiting after which it is said what is waited for."""
@@ -34,14 +38,45 @@ class Script:
 
     def __init__(self, path: Path, module: ModuleType, bus: EventBus) -> None:
         self.path = path
+        self.module = module
         self.bus = bus
         self.has_run = _has_been_entered(bus)
         """Whether the script ran its bus itself, while it was loaded."""
         self.main = None if self.has_run else _main_of(path, module, bus)
 
-    async def run(self, timeout: float | None) -> Ending:
-        """Run `main` and whatever the bus has to do then, as `run_until_idle` says."""
-        return await run_until_idle(self.bus, self._work, timeout=timeout)
+    async def run(self, timeout: float | None, http: tuple[str, int] | None = None) -> Ending:
+        """Run `main` and whatever the bus has to do then, as `run_until_idle` says.
+
+        With `http`, a host and a port, serve the APIs at the top level of the script there, until a signal comes.
+        """
+        work = self._work if http is None else partial(self._serve, *http)
+        return await run_until_idle(self.bus, work, timeout=timeout)
+
+    async def _serve(self, host: str, port: int) -> None:
+        from triggers.http import serve
+
+        fronts = self.fronts()
+        async with serve(*fronts, host=host, port=port) as url:
+            places = [url] if len(fronts) == 1 else [f"{url}/{front.name}" for front in fronts]
+            for front, place in zip(fronts, places, strict=True):
+                print(f"eventbus: {front!r} at {place}", file=sys.stderr, flush=True)
+            if self.main is not None:
+                with _lent(self.bus):
+                    await self.main()
+            await anyio.sleep_forever()
+
+    def fronts(self) -> list[Front]:
+        """The APIs and function URLs of the bus that have a name at the top level. Raises BadScript without any."""
+        from triggers.http.front import Front
+
+        named = {id(value): value for value in vars(self.module).values() if isinstance(value, Front)}
+        found = [front for front in named.values() if front.bus is self.bus]
+        if not found:
+            raise BadScript(
+                f"{self.path} has nothing to serve at its top level, such as `api = HttpApi(bus)`; "
+                f"{_what_is_there(self.module)}"
+            )
+        return found
 
     async def _work(self) -> None:
         if self.main is not None:

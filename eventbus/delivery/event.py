@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventbus.execution.context import ClientContext
     from eventbus.execution.environment import Environment
     from eventbus.execution.outcome import Failed, Outcome, Succeeded
+    from eventbus.execution.streaming import Sink
     from eventbus.functions.invocable import Invocable
 
 
@@ -102,8 +103,10 @@ class Attempt:
 class Reply:
     """A direct caller's waiting place."""
 
-    def __init__(self, client_context: ClientContext | None) -> None:
+    def __init__(self, client_context: ClientContext | None, sink: Sink | None = None) -> None:
         self.client_context = client_context
+        self.sink = sink
+        """Where a streaming handler's chunks go; None for a caller who waits for the whole."""
         self.outcome: Succeeded | Failed | None = None
         self.attempt: Attempt | None = None
         self._refusal: EventBusError | None = None

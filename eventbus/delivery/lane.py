@@ -20,6 +20,7 @@ from eventbus.delivery.settling import HEAVY, Settling, weight
 from eventbus.execution.concurrency import UNRESERVED
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Throttled
+from eventbus.execution.streaming import as_coroutine
 from eventbus.execution.thread import ThreadEnvironment
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Lane(Settling):
     def _take_over(self) -> None:
         """Run what the target says from now on."""
         self.configuration = self.target.configuration
-        self.handler = self.target.handler
+        self.handler = as_coroutine(self.target.handler)
         self.source = self.target.source
         self.timeout = self.configuration.timeout
 

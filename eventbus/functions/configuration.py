@@ -193,9 +193,8 @@ def isolation_of(handler: object, wanted: str | None) -> str:
         ) from None
     except ValueError:
         pass  # a built-in without a signature: it will show when it is called
-    is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-        getattr(handler, "__call__", None)  # noqa: B004 - asks for the method, not whether it is callable
-    )
+    call = getattr(handler, "__call__", None)  # noqa: B004 - asks for the method, not whether it is callable
+    is_async = any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (handler, call))
     if wanted is None:
         return "task" if is_async else "thread"
     if wanted == "task" and not is_async:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -207,6 +208,50 @@ def test_the_timeout_ends_a_run_that_does_not_end(script: Write) -> None:
     assert done.returncode == 124
     assert done.stderr == "eventbus run: not idle after 0.3 s\n"
     assert table(done.stdout) == {"handle": [1, 0, 0, 0]}
+
+
+SERVED = """
+    import sys
+    import httpx2
+    from eventbus import EventBus
+    from triggers import FunctionUrl, HttpApi
+
+    bus = EventBus()
+    api = HttpApi(bus, "shop")
+
+    @api.on("GET /hi")
+    async def hi(event, context):
+        return "hi"
+
+    url = FunctionUrl(bus, hi, grant=True)
+
+    async def main():
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            for place in ("shop/hi", "hi/", "shop/no"):
+                print((await client.get(f"http://127.0.0.1:{sys.argv[1]}/{place}")).text)
+        print("asked", flush=True)
+"""
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_apis_are_served_until_a_signal_comes(script: Callable[..., Path], backend: str) -> None:
+    """Each below its name, since there are two; main runs beside them."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = script(SERVED, head="")
+    command = ("run", "--backend", backend, "--http", port, path, port)
+    code, out, err = interrupted(*command, after="asked", with_signal=signal.SIGINT)
+    assert code == 130
+    assert out.startswith('hi\nhi\n{"message": "Not Found"}\nasked\n')
+    assert f"<HttpApi shop: 1 routes, stages $default> at http://127.0.0.1:{port}/shop\n" in err
+
+
+def test_what_cannot_be_served_is_told(script: Write) -> None:
+    """Nothing at the top level; no port."""
+    done = eventbus("run", "--http", "8000", script(""))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "has nothing to serve at its top level, such as `api = HttpApi(bus)`" in done.stderr
+    assert eventbus("run", "--http", "x:y", script("")).returncode == 2
 
 
 SLOW = """

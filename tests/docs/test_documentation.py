@@ -22,8 +22,9 @@ from eventbus.telemetry.logs import Logs
 from eventbus.telemetry.metrics import Metrics
 from eventbus.telemetry.statistics import Statistic
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, first_column, links, section
-from triggers import S3, SNS, SQS, EventBridge, Schedule
+from triggers import S3, SNS, SQS, EventBridge, FunctionUrl, HttpApi, RestApi, Schedule
 from triggers.eventbridge import Archive, EventBridgeBus, NamedSchedule, Replay, Rule
+from triggers.http import Response
 from triggers.s3 import Bucket
 from triggers.sns import Subscription, Topic
 from triggers.sqs import Queue
@@ -148,6 +149,10 @@ PUBLIC = (
     Replay,
     Schedule,
     NamedSchedule,
+    HttpApi,
+    RestApi,
+    FunctionUrl,
+    Response,
     Logs,
     Metrics,
     Statistic,

@@ -47,6 +47,13 @@ SHOWS = {
         "   └─ λ thumbnail  ✓ finished\n      └─ put_object thumbs/raw/cat.jpg",
         "(0 of 1 subscriptions matched)",
     ],
+    "http_api.py": [
+        'GET /cats/1: 200 {"name":"Tom"}',
+        "GET /cats/9: 404 no such cat",
+        'POST /orders: 401 {"message": "Unauthorized"}',
+        "Ada orders 2\nprr prrr prrrr\n",
+        "POST shop/orders  (201)\n├─ λ guard  ✓ finished\n└─ λ order  ✓ finished",
+    ],
     "own_trigger.py": [
         "somebody rang 2 times at the front door",
         "door/front → λ answer  ✓ finished",
