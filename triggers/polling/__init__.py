@@ -1,0 +1,1 @@
+"""Event source mappings: the pull model, shared by streams and queues."""
