@@ -99,3 +99,59 @@ class StreamSource(Protocol):
 
     def poll_actions(self) -> Sequence[str]:
         """The IAM actions that the function's role needs on `arn`, the one that is checked first at the front."""
+
+
+class QueueMessage(Protocol):
+    """A message that a poller holds."""
+
+    @property
+    def message_id(self) -> str: ...
+
+    @property
+    def body(self) -> str: ...
+
+    @property
+    def cause(self) -> Cause | None: ...
+
+
+class QueueSource(Protocol):
+    """A queue that event source mappings read; what they do is done by the service, the role was checked."""
+
+    @property
+    def arn(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def is_fifo(self) -> bool: ...
+
+    @property
+    def visibility_timeout(self) -> int:
+        """Seconds for which a received message is hidden by default."""
+
+    @property
+    def maximum_message_size(self) -> int:
+        """Bytes that a message may have."""
+
+    @property
+    def visible(self) -> int:
+        """How many messages may be received now."""
+
+    def next_instant(self) -> float | None:
+        """When the next hidden message is to be seen, or None."""
+
+    def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake`, synchronously, when a message may be received that couldn't before. Returns how to stop."""
+
+    def take(self, limit: int, visibility_timeout: int) -> Sequence[Any]:
+        """Receive up to `limit` messages. Raises an AWSError when the queue is gone or full of messages in flight."""
+
+    def remove(self, message: Any) -> None:
+        """Delete a message that was taken. Raises an AWSError when that is not possible any more."""
+
+    def lambda_record(self, message: Any) -> dict[str, Any]:
+        """The message as functions get it, fresh each time."""
