@@ -15,13 +15,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triggers.kinesis import Kinesis as Kinesis
     from triggers.s3 import S3 as S3
     from triggers.sns import SNS as SNS
     from triggers.sqs import SQS as SQS
 
-_ROOMS = {"S3": "triggers.s3", "SNS": "triggers.sns", "SQS": "triggers.sqs"}
+_ROOMS = {"Kinesis": "triggers.kinesis", "S3": "triggers.s3", "SNS": "triggers.sns", "SQS": "triggers.sqs"}
 
-__all__ = ["S3", "SNS", "SQS"]
+__all__ = ["S3", "SNS", "SQS", "Kinesis"]
 
 
 def __getattr__(name: str) -> Any:

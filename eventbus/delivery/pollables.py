@@ -32,7 +32,7 @@ class Pollables:
         self._by_arn: dict[str, Pollable] = {}
 
     def add(self, source: Pollable) -> None:
-        """Make a source reachable by its ARN."""
+        """Let functions poll this; it is found by its ARN too."""
         self._by_arn[source.arn] = source
 
     def remove(self, source: Pollable) -> None:
@@ -54,7 +54,10 @@ class Pollables:
                 f"{source!r} cannot be polled: give a Kinesis stream, a DynamoDB table with a stream, an SQS queue, or "
                 "the ARN of one"
             )
-        return source  # type: ignore[return-value]
+        known = self._by_arn.get(getattr(source, "arn", ""))
+        if known is None or known is not source:
+            raise ConfigurationError(f"{source!r} belongs to another bus, was deleted, or has no stream")
+        return known
 
 
 def _complaint(arn: str) -> str:

@@ -185,8 +185,8 @@ class Function:
         names: `batch_size`, `batch_window` (seconds), `filters`, `function_response_types`, `enabled`, `metrics`; for
         streams `starting_position`, `starting_position_timestamp`, `parallelization_factor`,
         `maximum_retry_attempts`, `maximum_record_age` (seconds), `bisect_batch_on_function_error`, `tumbling_window`
-        (seconds), `on_failure`; for queues `maximum_concurrency`. The execution role must be allowed to read the source,
-        else InvalidParameterValue names the mending call; `grant=True` adds the permission.
+        (seconds), `on_failure`; for queues `maximum_concurrency`. The execution role must be allowed to read the
+        source, else InvalidParameterValue names the mending call; `grant=True` adds the permission.
 
         Returns the `EventSourceMapping`. Raises InvalidParameterValue, ValidationFailed or ResourceConflict, with
         nothing made.

@@ -1,8 +1,8 @@
 """What follows an attempt at a batch of a stream. Pure: values in, a verdict out.
 
 A batch that fails is tried again, whole or in halves, until it succeeds or is given up; nothing behind it in its lane
-moves before that. Sources: Lambda developer guide, "Using Lambda with Kinesis" and "… DynamoDB", "Error handling" (2026),
-and recorded runs. Where AWS is silent, the choice is named on the fidelity page.
+moves before that. Sources: Lambda developer guide, "Using Lambda with Kinesis" and "… DynamoDB", "Error handling"
+(2026), and recorded runs. Where AWS is silent, the choice is named on the fidelity page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Batch:
     """What the last failed invocation answered, for the failure record."""
 
 
-# -- outcomes -----------------------------------------------------------------------------------------------------------
+# -- outcomes ----------------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -67,7 +67,7 @@ class TooLarge:
 Outcome: TypeAlias = Processed | FailedFrom | Failed | NotRun | TooLarge
 
 
-# -- verdicts -----------------------------------------------------------------------------------------------------------
+# -- verdicts ----------------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen

@@ -12,9 +12,7 @@ class ResourceInUse(AWSError):
     status = 400
 
     def __init__(self, uuid: str, state: str) -> None:
-        super().__init__(
-            f"The operation cannot be performed: the event source mapping {uuid} is in the state {state}"
-        )
+        super().__init__(f"The operation cannot be performed: the event source mapping {uuid} is in the state {state}")
 
 
 def unsupported(parameter: str, mend: str | None = None) -> InvalidParameterValue:

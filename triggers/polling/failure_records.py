@@ -1,7 +1,7 @@
 """What an on-failure destination of a stream's mapping gets: the metadata of the batch, never its data.
 
-Source: recorded messages; Lambda developer guide, "Retaining discarded batch records" (2026). A bucket gets the original
-batch as text too.
+Source: recorded messages; Lambda developer guide, "Retaining discarded batch records" (2026). A bucket gets the
+original batch as text too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def checked_destination(bus: Any, function: Any, target: object, *, grant: bool)
     chosen: Target = bus.resource(target)
     if chosen.kind not in KINDS or chosen.is_fifo:
         raise InvalidParameterValue(
-            f"The destination ARN {chosen.arn} is invalid.", mend="on_failure takes a standard queue or topic, or a bucket"
+            f"The destination ARN {chosen.arn} is invalid.",
+            mend="on_failure takes a standard queue or topic, or a bucket",
         )
     if grant:
         function.role.allow(chosen.send_action, chosen)

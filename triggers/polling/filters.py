@@ -27,7 +27,8 @@ _DATA_KEYS = {"sqs": "body", "kinesis": "data", "dynamodb": "dynamodb"}
 @attrs.frozen
 class _Filter:
     pattern: Pattern
-    parses_body: bool
+    decodes: bool
+    """It asks for fields of the data, so data that cannot be decoded does not pass, whatever else it asks for."""
 
 
 class Filters:
@@ -38,6 +39,7 @@ class Filters:
             raise ValidationFailed(
                 len(patterns), "filterCriteria.filters", f"Member must have length less than or equal to {MOST}"
             )
+        self._data_key = _DATA_KEYS[kind]
         self._filters = tuple(_compiled(kind, pattern) for pattern in patterns)
 
     def __bool__(self) -> bool:
@@ -45,7 +47,9 @@ class Filters:
 
     def match_stream(self, view: Mapping[str, object]) -> bool:
         """Whether a stream's record passes; without filters everything does."""
-        return not self._filters or any(chosen.pattern.matches(view) for chosen in self._filters)
+        return not self._filters or any(
+            (self._data_key in view or not chosen.decodes) and chosen.pattern.matches(view) for chosen in self._filters
+        )
 
     def match_message(self, record: Mapping[str, object]) -> bool:
         """Whether a queue's message, as the function would see it, passes."""
@@ -53,7 +57,7 @@ class Filters:
             return True
         parsed: dict[str, object] | None = None
         for chosen in self._filters:
-            if not chosen.parses_body:
+            if not chosen.decodes:
                 if chosen.pattern.matches(record):
                     return True
                 continue
@@ -87,7 +91,7 @@ def _compiled(kind: str, pattern: Any) -> _Filter:
     wanted = compiled.document.get(key)
     if kind != "sqs" and key in compiled.document and not isinstance(wanted, dict):
         raise _refused(f'the pattern for "{key}" must be an object')
-    return _Filter(compiled, parses_body=kind == "sqs" and isinstance(wanted, dict))
+    return _Filter(compiled, decodes=isinstance(wanted, dict))
 
 
 def _refused(reason: str) -> InvalidParameterValue:

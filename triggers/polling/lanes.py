@@ -194,7 +194,7 @@ class Lane:
 
     @property
     def _oldest(self) -> float:
-        """Seconds after which a record is given up: what the mapping says, but never longer than the stream keeps it."""
+        """Seconds after which a record is given up: what the mapping says, or else when the stream drops it."""
         limit, kept = self._mapping.settings.maximum_record_age, self._poller.source.retention
         return kept if limit < 0 else min(limit, kept)
 
@@ -289,9 +289,7 @@ class Lane:
         source, role = self._poller.source, self._mapping.function.role.arn
         event: dict[str, Any] = {"Records": [source.lambda_record(self._shard, one, role) for one in batch.records]}
         if self.window is not None:
-            event |= windows.event_keys(
-                self.window, self._shard.shard_id, source.arn, is_final=self._is_final(batch)
-            )
+            event |= windows.event_keys(self.window, self._shard.shard_id, source.arn, is_final=self._is_final(batch))
         return event
 
     def _outcome(self, batch: Batch, attempted: Answered | Throttled | Oversized, *, is_final: bool) -> Outcome:

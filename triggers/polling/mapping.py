@@ -90,7 +90,9 @@ class EventSourceMapping:
 
     # -- what users do ------------------------------------------------------------------------------------------------
 
-    def update(self, *, on_failure: Any = ..., enabled: bool | None = None, grant: bool = False, **changes: Any) -> None:
+    def update(
+        self, *, on_failure: Any = ..., enabled: bool | None = None, grant: bool = False, **changes: Any
+    ) -> None:
         """Change settings, by the names that `Function.poll` takes: UpdateEventSourceMapping.
 
         They hold from the next batch on; a batch that is being retried begins anew. `on_failure=None` removes the
@@ -155,16 +157,14 @@ class EventSourceMapping:
 
     def _described_stream(self) -> dict[str, Any]:
         settings = self.settings
-        answer = {
+        answer: dict[str, Any] = {
             "StartingPosition": settings.starting_position,
             "ParallelizationFactor": settings.parallelization_factor,
             "MaximumRecordAgeInSeconds": settings.maximum_record_age,
             "MaximumRetryAttempts": settings.maximum_retry_attempts,
             "BisectBatchOnFunctionError": settings.bisect_batch_on_function_error,
             "TumblingWindowInSeconds": settings.tumbling_window,
-            "DestinationConfig": {
-                "OnFailure": {} if self.on_failure is None else {"Destination": self.on_failure.arn}
-            },
+            "DestinationConfig": {"OnFailure": {} if self.on_failure is None else {"Destination": self.on_failure.arn}},
             "LastProcessingResult": self.last_processing_result,
         }
         if settings.starting_position_timestamp is not None:

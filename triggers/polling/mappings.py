@@ -77,9 +77,7 @@ class Mappings:
         enabled: bool,
     ) -> EventSourceMapping:
         """Make a mapping of which everything has been checked."""
-        mapping = EventSourceMapping(
-            self._bus, function, source, kind, settings, on_failure, make_poller, self._remove
-        )
+        mapping = EventSourceMapping(self._bus, function, source, kind, settings, on_failure, make_poller, self._remove)
         self._by_uuid[mapping.uuid] = mapping
         mapping.begin(enabled=enabled)
         return mapping
@@ -158,9 +156,7 @@ def _check_may_read(
 ) -> None:
     for action in actions:
         try:
-            bus.authority.authorize(
-                function.source, action, source.arn, getattr(source, "access", None), lambda: None
-            )
+            bus.authority.authorize(function.source, action, source.arn, getattr(source, "access", None), lambda: None)
         except AccessDenied:
             listed = ", ".join(f'"{one}"' for one in actions)
             raise InvalidParameterValue(

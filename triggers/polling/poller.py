@@ -68,8 +68,8 @@ class BasePoller:
             if self.is_at_rest and self.bus.is_running:
                 self.mapping.arrive()
 
-    async def rest(self, until: float | None, wakeup_is: Callable[[Wakeup], None] | None = None) -> None:
-        """Wait for an instant, or to be woken; virtual time may jump over it."""
+    async def rest(self, until: float, wakeup_is: Callable[[Wakeup], None] | None = None) -> None:
+        """Wait for an instant, or to be woken; virtual time may jump over it. `wakeup_is` is told by what to wake."""
         wakeup = self.bus.clock.wakeup(until)
         self._resting[wakeup] = None
         if wakeup_is is not None:
@@ -112,6 +112,11 @@ class BasePoller:
     def is_held(self) -> bool:
         """Whether it waits for somebody outside."""
         return self._asks_again
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it is neither stopped nor held."""
+        return not (self.is_stopped or self._asks_again)
 
     def _ask_again(self) -> None:
         self._asks_again = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eventbus.errors import AWSError
 from eventbus.storage.errors import StoreUnavailable
@@ -63,7 +63,7 @@ class QueuePoller(BasePoller):
         super().start()
 
     def wake(self) -> None:
-        if self.is_stopped or self.is_held or not self.bus.is_running:
+        if not (self.may_go_on and self.bus.is_running):
             return
         if self._is_gathering:
             if self._gathering is not None:
@@ -101,11 +101,11 @@ class QueuePoller(BasePoller):
 
     async def _wait_for_hidden(self) -> None:
         try:
-            while not (self.is_stopped or self.is_held) and (due := self._queue.next_instant()) is not None:
+            while self.may_go_on and (due := self._queue.next_instant()) is not None:
                 self._waits_until = due
                 await self.rest(due, self._is_waiter)
                 self._waiter = None
-                if not (self.is_stopped or self.is_held or self._is_gathering):
+                if self.may_go_on and not self._is_gathering:
                     self._grow()
         finally:
             self._is_waiting = False
@@ -134,7 +134,7 @@ class QueuePoller(BasePoller):
             self._workers -= 1
             if is_gathering:
                 self._is_gathering = False
-            if not (self.is_stopped or self.is_held) and self.bus.is_running:
+            if self.may_go_on and self.bus.is_running:
                 self._mind_hidden()
 
     def _visibility(self) -> int:
@@ -183,7 +183,7 @@ class QueuePoller(BasePoller):
         return count >= self.mapping.settings.batch_size or size + self._queue.maximum_message_size > SIZE_LIMIT
 
     def _take(self, wanted: int, size: int) -> list[QueueMessage] | None:
-        """Receive what there is, at most so many; messages that no filter wants are deleted. None: it is not possible."""
+        """Receive what there is, at most so many; what no filter wants is deleted. None: it is not possible."""
         if not self.may_read():
             return None
         kept: list[QueueMessage] = []

@@ -1,7 +1,7 @@
 """How many batches of a standard queue may be with the function at once. Pure.
 
-Source: Lambda developer guide, "Configuring scaling behavior for SQS event source mappings" (2026): five at first; while
-messages remain, up to 300 more a minute, to 1,250; `MaximumConcurrency` caps it.
+Source: Lambda developer guide, "Configuring scaling behavior for SQS event source mappings" (2026): five at first;
+while messages remain, up to 300 more a minute, to 1,250; `MaximumConcurrency` caps it.
 """
 
 from __future__ import annotations

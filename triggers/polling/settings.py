@@ -156,7 +156,7 @@ def _check_position(kind: str, settings: MappingSettings) -> None:
         raise ValidationFailed(position, "startingPosition", f"Member must satisfy enum value set: [{listed}]")
     at = settings.starting_position_timestamp
     if position == AT_TIMESTAMP and kind != "dynamodb":
-        if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at):
+        if not _is_instant(at):
             raise InvalidParameterValue(
                 "StartingPositionTimestamp is required when StartingPosition is AT_TIMESTAMP.",
                 mend="pass starting_position_timestamp= in seconds since the epoch",
@@ -199,6 +199,10 @@ def _check_queue(is_fifo: bool, settings: MappingSettings) -> None:
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
             mend="pass batch_window= of 1 second or more",
         )
+
+
+def _is_instant(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _within(value: object, member: str, low: int, high: int) -> None:

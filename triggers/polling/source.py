@@ -25,7 +25,7 @@ class StreamRecord(Protocol):
 
     @property
     def group(self) -> str:
-        """What keeps its order within a parallelised shard: the partition key (Kinesis) or the item's key (DynamoDB)."""
+        """What keeps its order within a parallelised shard: the partition key (Kinesis), the item's key (DynamoDB)."""
 
     @property
     def size(self) -> int:
@@ -95,7 +95,7 @@ class StreamSource(Protocol):
         """The record as functions get it, fresh each time."""
 
     def filter_view(self, shard: Any, record: Any) -> dict[str, Any]:
-        """What FilterCriteria see of a record: its data decoded."""
+        """What FilterCriteria see of a record: its data decoded, or left out where that is not possible."""
 
     def poll_actions(self) -> Sequence[str]:
         """The IAM actions that the function's role needs on `arn`, the one that is checked first at the front."""

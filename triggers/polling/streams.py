@@ -45,7 +45,7 @@ class StreamPoller(BasePoller):
         return 0
 
     def wake(self) -> None:
-        if self.is_stopped or self.is_held or not self.bus.is_running:
+        if not (self.may_go_on and self.bus.is_running):
             return
         shards = self.source.shards()
         if len(self._readers) != len(shards) or any(shard.shard_id not in self._readers for shard in shards):

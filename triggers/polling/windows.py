@@ -68,7 +68,7 @@ def state_of(answer: Any) -> dict[str, Any] | None:
 
 
 def continued(window: Window, state: dict[str, Any]) -> Window:
-    """The window after an invocation: with its new state, or ended early, with the old one, by one that is too large."""
+    """The window after an invocation: with its new state; or, if that is too large, ended early with the old one."""
     if len(json.dumps(state, separators=(",", ":")).encode()) > STATE_LIMIT:
         return attrs.evolve(window, is_terminated=True)
     return attrs.evolve(window, state=state)
