@@ -73,7 +73,9 @@ class QueuePoller(BasePoller):
         self._mind_hidden()
 
     def _grow(self) -> None:
-        """One more batch, if there are messages and it may be."""
+        """One more batch, if there are messages, nobody gathers one, and it may be."""
+        if self._is_gathering or not self.may_go_on:
+            return
         if not self._queue.visible:
             self._scaling.drained()
             return
@@ -105,8 +107,7 @@ class QueuePoller(BasePoller):
                 self._waits_until = due
                 await self.rest(due, self._is_waiter)
                 self._waiter = None
-                if self.may_go_on and not self._is_gathering:
-                    self._grow()
+                self._grow()
         finally:
             self._is_waiting = False
 
@@ -124,8 +125,7 @@ class QueuePoller(BasePoller):
                 self._is_gathering = is_gathering = False
                 if not messages:
                     return
-                if not self.is_stopped:
-                    self._grow()
+                self._grow()
                 await self._deliver(messages, taken_at + self._visibility())
                 if self._is_gathering or self.is_held or self._workers > self._scaling.limit(self.bus.clock.now()):
                     return

@@ -10,6 +10,8 @@ FLOOR = 5
 GROWTH = 300 / 60
 """More of them for every second of backlog."""
 CEILING = 1250
+_ROUNDING = 1e-3
+"""Instants are large numbers whose fractions are not exact."""
 
 
 class Scaling:
@@ -24,7 +26,7 @@ class Scaling:
         """How many batches may be under way now. A FIFO queue is limited by its message groups alone."""
         if self._is_fifo:
             return self._ceiling
-        grown = 0 if self._backlog_since is None else int((now - self._backlog_since) * GROWTH)
+        grown = 0 if self._backlog_since is None else int((now - self._backlog_since) * GROWTH + _ROUNDING)
         return min(self._ceiling, FLOOR + grown)
 
     def saturated(self, now: float) -> float | None:
