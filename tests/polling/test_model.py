@@ -129,15 +129,15 @@ def is_behind(one: str, other: str) -> bool:
 class Script:
     """Runs one script against a bus."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, batch_size: int = 3, parallelization_factor: int = 1) -> None:
         self.kind = kind
         self.world = World()
         self.model = Model()
         self.function = self.world.bus.add_function("f", self.handler)
-        options: dict[str, Any] = {"batch_size": 3, "function_response_types": ["ReportBatchItemFailures"]}
+        options: dict[str, Any] = {"batch_size": batch_size, "function_response_types": ["ReportBatchItemFailures"]}
         if kind == "kinesis":
             self.stream = self.world.stream(shards=2)
-            options["starting_position"] = "TRIM_HORIZON"
+            options |= {"starting_position": "TRIM_HORIZON", "parallelization_factor": parallelization_factor}
             source: Any = self.stream
         else:
             self.queue = self.world.sqs.create_queue("q.fifo", fifo=True, content_based_deduplication=True)
@@ -202,15 +202,17 @@ class Script:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(script=st.lists(stream_steps, max_size=40))
-def test_a_shard_keeps_its_order_and_loses_nothing(backend: str, script: list[Step]) -> None:
+@given(script=st.lists(stream_steps, max_size=40), batch_size=st.integers(1, 5), factor=st.integers(1, 5))
+def test_a_shard_keeps_its_order_and_loses_nothing(
+    backend: str, script: list[Step], batch_size: int, factor: int
+) -> None:
     """Whatever fails, throttles, restarts and splits."""
-    anyio.run(Script("kinesis").run, script, backend=backend)
+    anyio.run(Script("kinesis", batch_size, factor).run, script, backend=backend)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(script=st.lists(steps, max_size=40))
-def test_a_message_group_keeps_its_order_and_loses_nothing(backend: str, script: list[Step]) -> None:
+@given(script=st.lists(steps, max_size=40), batch_size=st.integers(1, 5))
+def test_a_message_group_keeps_its_order_and_loses_nothing(backend: str, script: list[Step], batch_size: int) -> None:
     """Whatever fails, throttles and restarts."""
-    anyio.run(Script("sqs").run, script, backend=backend)
+    anyio.run(Script("sqs", batch_size).run, script, backend=backend)

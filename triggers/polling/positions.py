@@ -33,15 +33,17 @@ class Positions:
 
     def __init__(self, bus: EventBus, function_arn: str, source_arn: str) -> None:
         self._owner = f"{function_arn}|{source_arn}"
-        self._space: Space[str] | None = None if bus.store is None else bus.store.texts("mappings")
+        self._bus = bus
+        self._space: Space[str] | None = None
         self._by_shard: dict[str, Position] = {}
 
     def __len__(self) -> int:
         return len(self._by_shard)
 
     def load(self) -> None:
-        """Take up what the store has."""
-        if self._space is not None:
+        """The bus runs: take up what its store has."""
+        if self._bus.store is not None:
+            self._space = self._bus.store.texts("mappings")
             for key, row in rows_of(self._space, self._owner):
                 self._by_shard[key.partition(SEPARATOR)[2]] = _position(loads(row))
 
