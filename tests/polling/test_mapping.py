@@ -7,6 +7,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.model import StructureShape
 from botocore.validate import ParamValidator
 
 from eventbus import EventBus
@@ -175,7 +176,7 @@ def test_the_error_of_a_missing_permission_names_the_mending_call() -> None:
 def test_the_functions_timeout_must_fit_into_the_queues_visibility() -> None:
     """A function of 31 seconds and a queue of 30 are refused."""
     world = World()
-    with pytest.raises(EventBusError, match="^Queue visibility timeout: 30 seconds is less than Function timeout: 31"):
+    with pytest.raises(EventBusError, match=r"^Queue visibility timeout: 30 seconds is less than Function timeout: 31"):
         world.function(timeout=31).poll(world.sqs.create_queue("q"), grant=True)
 
 
@@ -239,6 +240,7 @@ def test_what_it_says_about_itself_has_the_shape_of_aws(poll: Callable[[World], 
     shape = LAMBDA.shape_for("EventSourceMappingConfiguration")
     report = ParamValidator().validate(answer, shape)
     assert not report.has_errors(), report.generate_report()
+    assert isinstance(shape, StructureShape)
     assert set(answer) <= set(shape.members)
 
 
@@ -310,7 +312,7 @@ async def test_states_settle_after_the_call() -> None:
         "Creating", "Creating", "Enabled", "Disabling", "Disabled", "Enabling", "Enabled", "Updating", "Enabled",
         "Deleting", "Gone",
     ]  # fmt: skip
-    with pytest.raises(ResourceNotFound, match="^The resource you requested does not exist"):
+    with pytest.raises(ResourceNotFound, match=r"^The resource you requested does not exist"):
         mappings[mapping.uuid]
     with pytest.raises(ResourceNotFound):
         mapping.disable()

@@ -1,7 +1,7 @@
 """Order is a promise: random scripts of records, failures, throttles, restarts and resharding, against a simple model.
 
 The model knows one rule: a record of a key (or a message group) may be with the function only when all records of its
-key before it are dealt with, or stand before it in the same batch. At the end everything is dealt with: nothing is lost.
+key before it are dealt with, or stand before it in the batch. At the end everything is dealt with: nothing is lost.
 """
 
 from __future__ import annotations

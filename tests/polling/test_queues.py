@@ -71,9 +71,7 @@ async def test_only_the_named_messages_come_back() -> None:
     world = World()
     dead = world.sqs.create_queue("dead")
     queue = world.sqs.create_queue("q", dead_letter=dead, max_receive_count=2)
-    world.function(reporting(world, "b")).poll(
-        queue, function_response_types=["ReportBatchItemFailures"], grant=True
-    )
+    world.function(reporting(world, "b")).poll(queue, function_response_types=["ReportBatchItemFailures"], grant=True)
     async with world.bus:
         for text in "abc":
             queue.send_nowait(text)
@@ -101,9 +99,7 @@ async def test_messages_that_no_filter_wants_are_deleted() -> None:
     """A plain body and a pattern for its fields, too, without an invocation."""
     world = World()
     queue = world.sqs.create_queue("q")
-    mapping = world.function().poll(
-        queue, filters=[{"body": {"kind": ["order"]}}], metrics=["EventCount"], grant=True
-    )
+    mapping = world.function().poll(queue, filters=[{"body": {"kind": ["order"]}}], metrics=["EventCount"], grant=True)
     async with world.bus:
         for body in ("plain", '{"kind": "order"}', '{"kind": "visit"}'):
             queue.send_nowait(body)

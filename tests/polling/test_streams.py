@@ -347,9 +347,7 @@ async def test_tumbling_windows_carry_their_state() -> None:
         event = world.events[-1]
         return {"state": {"sum": event["state"].get("sum", 0) + sum(map(int, carried))}}
 
-    world.function(behave).poll(
-        stream, starting_position="TRIM_HORIZON", batch_size=2, tumbling_window=60, grant=True
-    )
+    world.function(behave).poll(stream, starting_position="TRIM_HORIZON", batch_size=2, tumbling_window=60, grant=True)
     async with world.bus:
         put(stream, "1", "2", "3")
         await world.advance(70)

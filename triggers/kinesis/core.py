@@ -76,7 +76,7 @@ class StreamCore:
         """The shards that may still hold records, parents before children; closed ones are forgotten in time."""
         oldest = self._kept_since()
         for shard in list(self._shards.values()):
-            if shard.closed_at is not None and shard.closed_at <= oldest and not len(shard):
+            if shard.closed_at is not None and shard.closed_at <= oldest and not shard.record_count:
                 del self._shards[shard.shard_id]
                 self._topology_changed()
         yield from self._shards.values()

@@ -71,7 +71,7 @@ class Kinesis:
         """
         arn = f"arn:{self.bus.partition}:kinesis:{self.bus.region}:{self.bus.account_id}:stream/{name}"
         self.bus.authorize("kinesis:CreateStream", arn, None, f'"{arn}"')
-        if not _NAME.fullmatch(str(name)):
+        if not _is_name(name):
             raise ValidationFailed(
                 name, "streamName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
             )
@@ -105,3 +105,7 @@ class Kinesis:
         for stream in self._streams.values():
             stream.keep(self._keeping)
         self._keeping.warn(self._streams)
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None

@@ -77,7 +77,9 @@ class Shard:
         self._kept_since = kept_since
         self._dropped = dropped
 
-    def __len__(self) -> int:
+    @property
+    def record_count(self) -> int:
+        """How many records are kept."""
         self._trim()
         return len(self._records)
 

@@ -30,7 +30,7 @@ class Stream(Writing, Reading, Resharding):
     """
 
     def __repr__(self) -> str:
-        records = sum(len(shard) for shard in self._shards.values())
+        records = sum(shard.record_count for shard in self._shards.values())
         return f"<Stream {self.name}: {self.open_shard_count} open shards, {records} records>"
 
     def poll_into(self, function: Any, **options: Any) -> EventSourceMapping:
