@@ -315,6 +315,21 @@ async def test_children_are_read_when_their_parents_are_drained() -> None:
     assert world.carried == ["1", "2", "3", "4", "5"]
 
 
+async def test_a_shard_that_never_held_a_record_does_not_let_its_children_overtake() -> None:
+    """They wait for its own parent as well."""
+    world = World()
+    stream = world.stream()
+    world.function(takes=5.0).poll(stream, starting_position="TRIM_HORIZON", batch_size=1, grant=True)
+    async with world.bus:
+        put(stream, "1", "2")
+        stream.split_shard("shardId-000000000000", 2**127)
+        stream.split_shard("shardId-000000000001", 2**126)
+        stream.split_shard("shardId-000000000002", 2**127 + 2**126)
+        put(stream, "3", "4")
+        await settle(world)
+    assert world.carried == ["1", "2", "3", "4"]
+
+
 async def test_filtered_records_are_passed_over() -> None:
     """Without an invocation, and the checkpoint moves."""
     world = World()

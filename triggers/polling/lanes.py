@@ -62,8 +62,9 @@ class ShardReader:
 
     @property
     def is_drained(self) -> bool:
-        """No record will come any more, and all are dealt with."""
-        return self.shard.is_closed and self.read >= self.shard.latest and all(lane.is_done for lane in self.lanes)
+        """No record will come any more, and all are dealt with, those of its parents too."""
+        is_read = self.is_open and self.shard.is_closed and self.read >= self.shard.latest
+        return is_read and all(lane.is_done for lane in self.lanes)
 
     def wake(self) -> None:
         """There may be new records."""

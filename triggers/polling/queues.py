@@ -47,6 +47,7 @@ class QueuePoller(BasePoller):
         self._workers = 0
         self._gathering: Wakeup | None = None
         self._is_gathering = False
+        self._is_deleting = False
         self._waiter: Wakeup | None = None
         self._waits_until: float | None = None
         self._is_waiting = False
@@ -63,7 +64,7 @@ class QueuePoller(BasePoller):
         super().start()
 
     def wake(self) -> None:
-        if not (self.may_go_on and self.bus.is_running):
+        if self._is_deleting or not (self.may_go_on and self.bus.is_running):
             return
         if self._is_gathering:
             if self._gathering is not None:
@@ -264,8 +265,11 @@ class QueuePoller(BasePoller):
         elif self.mapping.settings.reports_failures:
             failed = reported_failures(result.payload, {message.message_id for message in messages})
         done = [] if failed is None else [message for message in messages if message.message_id not in failed]
+        self._is_deleting = True  # every deletion tells us; once is enough
         for message in done:
             self._delete(message)
+        self._is_deleting = False
+        self.wake()
         self.mapping.count("InvokedEventCount", len(done))
         self.mapping.count("FailedInvokeEventCount", len(messages) - len(done))
         self.mapping.last_processing_result = "OK" if len(done) == len(messages) else FUNCTION_CALL_FAILED
