@@ -18,7 +18,9 @@ import triggers
 from eventbus import EventBus, Reason, errors
 from eventbus.storage import errors as storage_errors
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, first_column, links, section
-from triggers import S3, SNS, SQS
+from triggers import S3, SNS, SQS, Kinesis
+from triggers.kinesis import Stream
+from triggers.polling import EventSourceMapping, Mappings
 from triggers.s3 import Bucket
 from triggers.sns import Subscription, Topic
 from triggers.sqs import Queue
@@ -27,7 +29,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 SNIPPETS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
 PLUMBING = {
     "accept", "access", "account_id", "arn", "is_fifo", "kind", "label", "name", "principal", "send_action", "source",
-    "after_start", "reaches",
+    "after_start", "reaches", "poll_into",
 }  # fmt: skip
 """What the engine asks of every resource; the reference says it once."""
 
@@ -123,7 +125,11 @@ def test_the_reference_lists_every_error(module: ModuleType) -> None:
             assert re.search(rf"\b{name}\b", text), f"{name} is not in the reference"
 
 
-@pytest.mark.parametrize("kind", [EventBus, eventbus.Function, S3, Bucket, SNS, Topic, Subscription, SQS, Queue])
+KINDS = [EventBus, eventbus.Function, S3, Bucket, SNS, Topic, Subscription, SQS, Queue]
+KINDS += [Kinesis, Stream, EventSourceMapping, Mappings]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_reference_names_every_public_call(kind: type) -> None:
     """What users can call is there; twins ending in `_nowait`, and what only the engine calls, are named together."""
     text = REFERENCE.read_text(encoding="utf-8")

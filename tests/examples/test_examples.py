@@ -40,6 +40,11 @@ SHOWS = {
         "   └─ λ thumbnail  ✓ finished\n      └─ put_object thumbs/raw/cat.jpg",
         "(0 of 1 subscriptions matched)",
     ],
+    "kinesis_stream.py": [
+        "+0 s  1  cellar0 cellar1 cellar2 cellar3\n+0.25 s  1  cellar0 cellar1\n+0.25 s  1  cellar2 cellar3\n",
+        "+1.75 s  1  cellar2\n+1.75 s  1  cellar3\nRetryAttemptsExhausted: 1 record\n",
+        "<EventSourceMapping store ← readings: Enabled, OK>, after 1.75 s of virtual time",
+    ],
     "own_trigger.py": [
         "somebody rang 2 times at the front door",
         "door/front → λ answer  ✓ finished",
@@ -56,6 +61,10 @@ SHOWS = {
         "<DeadLetter RetriesExhausted for ",
         "The queue got: RetriesExhausted, the disk does not answer",
         "+180 s  hopeless.txt: read\n<DeadLetters: 0>, after 180 seconds of virtual time",
+    ],
+    "sqs_worker.py": [
+        "+0 s  resize: done\n+0 s  upload: failed\n+0 s  divide by zero: failed\n+60 s  upload: done\n",
+        "left: 0, set aside: ['divide by zero']\n3 invocations in 180 s of virtual time",
     ],
 }
 """Characteristic pieces of what each one prints, in this order."""

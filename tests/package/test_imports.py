@@ -12,7 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("s3", "sns", "sqs", "dynamodb", "kinesis", "eventbridge", "http")
-PURE = ("eventbus.iam", "eventbus.delivery.retry", "eventbus.functions.configuration", "triggers.patterns")
+PURE = (
+    *("eventbus.iam", "eventbus.delivery.retry", "eventbus.functions.configuration", "triggers.patterns"),
+    *(f"triggers.polling.{name}" for name in ("settings", "filters", "answers", "decisions", "scaling", "windows")),
+    *(f"triggers.kinesis.{name}" for name in ("hashing", "iterators", "throughput", "shards")),
+)
 IMPURE = ("anyio", "asyncio", "trio", "time", "random", "uuid", "eventbus.clock", "eventbus.bus")
 FRONTS = ("triggers.aws", "triggers.console", "triggers.cli")
 MAY_USE_FRONTS = (*FRONTS, "triggers.pytest_plugin")
@@ -88,7 +92,7 @@ def test_what_comes_with_an_extra_is_imported_only_where_it_is_used() -> None:
     assert eager == []
 
 
-@pytest.mark.parametrize("statement", ["import eventbus", "import triggers; triggers.S3, triggers.SNS, triggers.SQS"])
+@pytest.mark.parametrize("statement", ["import eventbus", "import triggers; triggers.S3, triggers.SNS, triggers.SQS, triggers.Kinesis"])
 def test_importing_loads_nothing_that_an_extra_brings(statement: str) -> None:
     script = f"{statement}; import sys; print(*sorted(m for m in sys.modules if '.' not in m))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
