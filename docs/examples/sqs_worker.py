@@ -35,7 +35,8 @@ async def main() -> None:
             await jobs.send(json.dumps({"name": name, "fails": fails}))
         await bus.wait_idle()
         print(f"left: {jobs.statistics().total}, set aside: {[m.json()['name'] for m in await hopeless.receive()]}")
-        print(f"{bus.metrics.query('Invocations', worker).sum:g} invocations in {bus.clock.elapsed:g} s of virtual time")
+        count = bus.metrics.query("Invocations", worker).sum
+        print(f"{count:g} invocations in {bus.clock.elapsed:g} s of virtual time")
 
 
 if __name__ == "__main__":

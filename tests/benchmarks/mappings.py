@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.mappings [--records 20000] [--repetitions 5]
 
-The yardstick is a loop that takes 100 records (or 10 messages) at a time from a list, builds their event (base64 and all), encodes and
-decodes it once, as any queue between two programs would, and awaits a no-op handler. The mapping does that too, and
-keeps the records, checks permissions, runs the function in an environment with log, metrics and trace, and keeps a
-position (streams) or hides and deletes each message (queues).
+The yardstick is a loop that takes 100 records (or 10 messages) at a time from a list, builds their event (base64 and
+all), encodes and decodes it once, as any queue between two programs would, and awaits a no-op handler. The mapping does
+that too, and keeps the records, checks permissions, runs the function in an environment with log, metrics and trace,
+and keeps a position (streams) or hides and deletes each message (queues).
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eventbus import Faults, VirtualClock
+from eventbus.storage.errors import StoreUnavailable
+from eventbus.storage.memory import MemoryStore
 from tests.polling.support import World, carried_by
 from triggers.polling import EventSourceMapping
 
@@ -112,6 +115,10 @@ class Model:
             self.fails[text] -= 1
         return failed, any(not self.reports[text] for text in failed)
 
+    def never_put(self, text: str) -> None:
+        """Whoever put it was told that it failed."""
+        self.by_key[text[0]].remove(text)
+
     def ended(self, batch: list[str], done: list[str]) -> None:
         self.held.difference_update(batch)
         self.done.update(done)
@@ -127,22 +134,30 @@ def is_behind(one: str, other: str) -> bool:
 
 
 class Script:
-    """Runs one script against a bus."""
+    """Runs one script against a bus; several of them, against buses that have one store and one model."""
 
-    def __init__(self, kind: str, batch_size: int = 3, parallelization_factor: int = 1) -> None:
+    def __init__(
+        self,
+        kind: str,
+        batch_size: int = 3,
+        parallelization_factor: int = 1,
+        *,
+        model: Model | None = None,
+        **options: Any,
+    ) -> None:
         self.kind = kind
-        self.world = World()
-        self.model = Model()
+        self.world = World(**options)
+        self.model = Model() if model is None else model
         self.function = self.world.bus.add_function("f", self.handler)
-        options: dict[str, Any] = {"batch_size": batch_size, "function_response_types": ["ReportBatchItemFailures"]}
+        polling: dict[str, Any] = {"batch_size": batch_size, "function_response_types": ["ReportBatchItemFailures"]}
         if kind == "kinesis":
             self.stream = self.world.stream(shards=2)
-            options |= {"starting_position": "TRIM_HORIZON", "parallelization_factor": parallelization_factor}
+            polling |= {"starting_position": "TRIM_HORIZON", "parallelization_factor": parallelization_factor}
             source: Any = self.stream
         else:
             self.queue = self.world.sqs.create_queue("q.fifo", fifo=True, content_based_deduplication=True)
             source = self.queue
-        self.mapping: EventSourceMapping = self.function.poll(source, grant=True, **options)
+        self.mapping: EventSourceMapping = self.function.poll(source, grant=True, **polling)
 
     async def handler(self, event: dict[str, Any], context: Any) -> Any:
         batch = [carried_by(record) for record in event["Records"]]
@@ -166,7 +181,7 @@ class Script:
     async def step(self, step: Step) -> None:
         match step:
             case Put():
-                self.put(step)
+                await self.put(step)
             case Advance(seconds):
                 await self.world.advance(seconds)
             case Throttle(concurrency):
@@ -183,21 +198,40 @@ class Script:
                 shard = max(self.stream._open, key=lambda one: one.last_hash - one.first_hash)
                 self.stream.split_shard(shard.shard_id, (shard.first_hash + shard.last_hash) // 2)
 
-    def put(self, step: Put) -> None:
+    async def put(self, step: Put) -> None:
         text = self.model.put(step)
-        if self.kind == "kinesis":
-            self.stream.put_record_nowait(text, step.key)
-        else:
-            self.queue.send_nowait(text, group_id=step.key)
+        try:
+            if self.kind == "kinesis":
+                await self.stream.put_record(text, step.key)
+            else:
+                await self.queue.send(text, group_id=step.key)
+        except StoreUnavailable:
+            self.model.never_put(text)
 
-    async def run(self, script: list[Step]) -> None:
+    async def run(self, script: list[Step], store: MemoryStore | None = None) -> None:
+        """Run the script; to the end, or until the store loses what is not safe, as with the process."""
         async with self.world.bus:
             for step in script:
                 await self.step(step)
+            if store is not None:
+                store.crash()
+                return
             self.function.update_configuration(reserved_concurrency=None)
             await self.world.bus.wait_idle(timeout=30)
         assert self.model.violations == []
         assert self.model.done == self.model.everything
+
+
+async def run_lives(kind: str, lives: list[list[Step]], batch_size: int, factor: int, errors: float) -> None:
+    """One process after another, each with a script of its own; every one but the last dies."""
+    store, model, now = MemoryStore(), Model(), 1_767_225_600.0
+    for number, script in enumerate([*lives, []]):
+        clock = VirtualClock(now)
+        faults = Faults(store_error=errors) if number < len(lives) else None
+        life = Script(kind, batch_size, factor, model=model, store=store, clock=clock, faults=faults, grace=0.0)
+        await life.run(script, store if number < len(lives) else None)
+        model.held.clear()
+        now = clock.now() + 1
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -216,3 +250,15 @@ def test_a_shard_keeps_its_order_and_loses_nothing(
 def test_a_message_group_keeps_its_order_and_loses_nothing(backend: str, script: list[Step], batch_size: int) -> None:
     """Whatever fails, throttles and restarts."""
     anyio.run(Script("sqs", batch_size).run, script, backend=backend)
+
+
+@pytest.mark.parametrize("kind", ["kinesis", "sqs"])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), batch_size=st.integers(1, 5), factor=st.integers(1, 3), errors=st.sampled_from((0, 0.1, 0.4)))
+def test_processes_that_die_keep_the_order_and_lose_nothing(
+    kind: str, data: st.DataObject, batch_size: int, factor: int, errors: float
+) -> None:
+    """At least once: whatever was put safely is dealt with in the end, and never before what was put before it."""
+    chosen = stream_steps if kind == "kinesis" else steps
+    lives = data.draw(st.lists(st.lists(chosen, max_size=15), max_size=4))
+    anyio.run(run_lives, kind, lives, batch_size, factor, errors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.polling.support import World, raises_on
@@ -314,3 +315,38 @@ async def test_a_deleted_queue_is_a_problem_and_nothing_to_wait_for() -> None:
         await settle(world)
         await world.advance(120)
     assert mapping.state == "Enabled"
+
+
+async def test_what_ends_while_the_bus_is_left_is_deleted() -> None:
+    """The function gets its grace, and its batch counts; what is left stays in the queue."""
+    world = World()
+    queue = world.sqs.create_queue("q")
+    begun = anyio.Event()
+
+    async def handler(event: dict[str, Any], context: Any) -> None:
+        begun.set()
+        await anyio.sleep(0.05)
+
+    world.bus.add_function("slow", handler, reserved_concurrency=1).poll(queue, batch_size=1, grant=True)
+    async with world.bus:
+        queue.send_nowait("a")
+        queue.send_nowait("b")
+        await begun.wait()
+    assert queue.statistics().total == 1
+
+
+async def test_the_bus_may_be_left_whatever_a_mapping_does() -> None:
+    """While it gathers, retries, waits for hidden messages and is throttled."""
+    world = World()
+    stream = world.stream()
+    queues = [world.sqs.create_queue(name) for name in ("gathers", "hides", "throttled")]
+    world.function(raises_on("x"), name="retries").poll(stream, starting_position="TRIM_HORIZON", grant=True)
+    world.function(name="gathers").poll(queues[0], batch_window=60, grant=True)
+    world.function(raises_on("x"), name="hides").poll(queues[1], grant=True)
+    world.function(name="throttled", reserved_concurrency=0).poll(queues[2], grant=True)
+    async with world.bus:
+        stream.put_record_nowait("x", "k")
+        for queue in queues:
+            queue.send_nowait("x")
+        await world.advance(3)
+    assert world.bus.statistics().running == 0

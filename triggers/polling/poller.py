@@ -115,8 +115,8 @@ class BasePoller:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether it is neither stopped nor held."""
-        return not (self.is_stopped or self._asks_again)
+        """Whether it is neither stopped nor held, and the bus runs."""
+        return self.bus.is_running and not (self.is_stopped or self._asks_again)
 
     def _ask_again(self) -> None:
         self._asks_again = False

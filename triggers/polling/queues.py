@@ -64,7 +64,7 @@ class QueuePoller(BasePoller):
         super().start()
 
     def wake(self) -> None:
-        if self._is_deleting or not (self.may_go_on and self.bus.is_running):
+        if self._is_deleting or not self.may_go_on:
             return
         if self._is_gathering:
             if self._gathering is not None:
@@ -121,7 +121,7 @@ class QueuePoller(BasePoller):
         """Gather a batch and deliver it, until there is none."""
         is_gathering = True
         try:
-            while not self.is_stopped:
+            while self.may_go_on:
                 messages, taken_at = await self._gather()
                 self._is_gathering = is_gathering = False
                 if not messages:
@@ -135,7 +135,7 @@ class QueuePoller(BasePoller):
             self._workers -= 1
             if is_gathering:
                 self._is_gathering = False
-            if self.may_go_on and self.bus.is_running:
+            if self.may_go_on:
                 self._mind_hidden()
 
     def _visibility(self) -> int:
@@ -151,7 +151,7 @@ class QueuePoller(BasePoller):
         size = 0
         clock, settings = self.bus.clock, self.mapping.settings
         taken_at = clock.now()
-        while not self.is_stopped:
+        while self.may_go_on:
             taken = self._take(settings.batch_size - len(messages), size)
             if taken is None:
                 break

@@ -45,7 +45,7 @@ class StreamPoller(BasePoller):
         return 0
 
     def wake(self) -> None:
-        if not (self.may_go_on and self.bus.is_running):
+        if not self.may_go_on:
             return
         shards = self.source.shards()
         if len(self._readers) != len(shards) or any(shard.shard_id not in self._readers for shard in shards):

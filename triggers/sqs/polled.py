@@ -58,7 +58,7 @@ class PolledQueue:
 
     def remove(self, message: ReceivedMessage) -> None:
         """Delete a message that was received."""
-        self.queue.delete_nowait(message)
+        self.queue.discard(message)
 
     def lambda_record(self, message: ReceivedMessage) -> dict[str, Any]:
         """The message as functions get it."""

@@ -139,6 +139,10 @@ class Queue(SendingQueue):
     def delete_nowait(self, message: ReceivedMessage | str) -> None:
         """The synchronous twin of `delete`."""
         self._enter("delete", "sqs:DeleteMessage")
+        self.discard(message)
+
+    def discard(self, message: ReceivedMessage | str) -> None:
+        """Called by pollers, which may still delete what is dealt with while the bus is left."""
         handle, stored, is_latest = self._held(message)
         if self.is_fifo and stored is not None and not (is_latest and stored.state is State.IN_FLIGHT):
             raise InvalidParameterValue.of(handle, "ReceiptHandle", "The receipt handle has expired.")
