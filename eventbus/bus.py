@@ -376,6 +376,8 @@ class EventBus:
                 f"Function not found: {arn}",
                 mend="declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs",
             )
+        if self._resources.get(getattr(target, "arn", "")) is target:
+            return target  # type: ignore[return-value]  # it was registered as one; asking it again is slow
         if isinstance(target, Target):
             if self._resources.get(target.arn) is not target:
                 raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")

@@ -178,6 +178,10 @@ def test_the_functions_timeout_must_fit_into_the_queues_visibility() -> None:
     world = World()
     with pytest.raises(EventBusError, match=r"^Queue visibility timeout: 30 seconds is less than Function timeout: 31"):
         world.function(timeout=31).poll(world.sqs.create_queue("q"), grant=True)
+    mapping = world.function(name="g").poll(world.sqs["q"], grant=True)
+    mapping.function.update_configuration(timeout=31)
+    with pytest.raises(EventBusError, match=r"^Queue visibility timeout: 30 seconds is less than Function timeout: 31"):
+        mapping.update(batch_size=1)
 
 
 def test_a_second_mapping_of_the_same_two_is_a_conflict() -> None:

@@ -57,6 +57,8 @@ async def test_it_reads_the_event_of_a_queue() -> None:
     assert record.attributes.dead_letter_queue_source_arn == queue.arn
     assert record.md5_of_body == sent.md5_of_body
     assert record.queue_url == dead.url
+    assert record.message_attributes["n"] is not None
+    assert record.message_attributes["b"] is not None
     number, binary = record.message_attributes["n"], record.message_attributes["b"]
     assert (number.data_type, number.string_value) == ("Number", "5")
     assert (binary.data_type, binary.binary_value) == ("Binary", "AP8=")

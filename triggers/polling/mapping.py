@@ -18,7 +18,7 @@ from eventbus.errors import ResourceNotFound
 from triggers.polling.errors import ResourceInUse, unsupported
 from triggers.polling.failure_records import checked_destination
 from triggers.polling.filters import Filters, as_criteria
-from triggers.polling.settings import STREAMS, MappingSettings, changed
+from triggers.polling.settings import STREAMS, MappingSettings, changed, check_visibility
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -102,6 +102,8 @@ class EventSourceMapping:
         is_fifo = getattr(self.source, "is_fifo", False)
         settings = changed(self.kind, is_fifo, self.settings, changes)
         filters = Filters(self.kind, settings.filters)
+        if self.kind not in STREAMS:
+            check_visibility(self.source, self.function)
         target = self.on_failure
         if on_failure is not ...:
             if self.kind not in STREAMS:

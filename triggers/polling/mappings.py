@@ -11,7 +11,7 @@ from triggers.polling.failure_records import checked_destination
 from triggers.polling.filters import Filters
 from triggers.polling.mapping import EventSourceMapping, Poller
 from triggers.polling.queues import QueuePoller
-from triggers.polling.settings import AT_TIMESTAMP, MappingSettings, settings_of
+from triggers.polling.settings import AT_TIMESTAMP, MappingSettings, check_visibility, settings_of
 from triggers.polling.source import QueueSource, StreamSource
 from triggers.polling.streams import StreamPoller
 
@@ -129,7 +129,7 @@ def poll_queue(
         raise unsupported("DestinationConfig", mend="give the queue a dead_letter queue instead")
     settings = settings_of("sqs", source.is_fifo, options)
     Filters("sqs", settings.filters)
-    _check_visibility(source, function)
+    check_visibility(source, function)
     mappings = bus.shared(Mappings)
     mappings.check_is_new(function, source, "sqs")
     if grant:
@@ -138,17 +138,6 @@ def poll_queue(
     return mappings.make(
         function, source, "sqs", settings, None, lambda mapping: QueuePoller(mapping, source), enabled=enabled
     )
-
-
-def _check_visibility(source: QueueSource, function: Any) -> None:
-    configuration = getattr(function, "configuration", None)
-    timeout = getattr(configuration, "timeout", 0)
-    if timeout > source.visibility_timeout:
-        raise InvalidParameterValue(
-            f"Queue visibility timeout: {source.visibility_timeout} seconds is less than Function timeout: "
-            f"{timeout:g} seconds",
-            mend="AWS recommends a visibility timeout of six times the function's timeout",
-        )
 
 
 def _check_may_read(

@@ -17,6 +17,7 @@ from triggers.polling.decisions import pause_before
 from triggers.polling.invoking import FUNCTION_CALL_FAILED, Answered, Closed, Oversized, Refused, invoke
 from triggers.polling.poller import BasePoller
 from triggers.polling.scaling import Scaling
+from triggers.polling.settings import function_timeout
 
 if TYPE_CHECKING:
     from eventbus.answers import InvocationResult
@@ -141,7 +142,7 @@ class QueuePoller(BasePoller):
     def _visibility(self) -> int:
         """Seconds for which a batch is hidden: longer than the queue says when window and function need that."""
         window = self.mapping.settings.batch_window
-        timeout = math.ceil(getattr(getattr(self.mapping.function, "configuration", None), "timeout", 0))
+        timeout = math.ceil(function_timeout(self.mapping.function))
         own = self._queue.visibility_timeout
         return window + timeout + _EXTRA_VISIBILITY if window and window + timeout > own else own
 

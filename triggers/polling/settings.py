@@ -201,6 +201,22 @@ def _check_queue(is_fifo: bool, settings: MappingSettings) -> None:
         )
 
 
+def function_timeout(function: Any) -> float:
+    """Seconds that an invocation may take; of a version or an alias that does not say, 0."""
+    return float(getattr(getattr(function, "configuration", None), "timeout", 0))
+
+
+def check_visibility(source: Any, function: Any) -> None:
+    """Refuse a queue whose messages may be seen again while the function still works on them."""
+    timeout = function_timeout(function)
+    if timeout > source.visibility_timeout:
+        raise InvalidParameterValue(
+            f"Queue visibility timeout: {source.visibility_timeout} seconds is less than Function timeout: "
+            f"{timeout:g} seconds",
+            mend="AWS recommends a visibility timeout of six times the function's timeout",
+        )
+
+
 def _is_instant(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

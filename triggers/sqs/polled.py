@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class PolledQueue:
     """One queue, for one mapping. What is done here is done by Lambda, which has asked the function's role."""
 
-    def __init__(self, queue: Queue, waiters: Waiters, next_instant: Callable[[], float | None]) -> None:
+    def __init__(
+        self, queue: Queue, waiters: Waiters, next_instant: Callable[[], float | None], now: Callable[[], float]
+    ) -> None:
         self.queue = queue
         self.arn = queue.arn
         self.name = queue.name
@@ -30,6 +32,7 @@ class PolledQueue:
         self.access: AccessPolicy = queue.access
         self.watch = waiters.watch
         self._next_instant = next_instant
+        self._now = now
         self._region = Arn.parse(queue.arn).region
 
     def __repr__(self) -> str:
@@ -49,8 +52,11 @@ class PolledQueue:
 
     def next_instant(self) -> float | None:
         """When the next hidden message is to be seen, or None."""
-        self.queue.statistics()  # lets time pass
-        return self._next_instant()
+        due = self._next_instant()
+        if due is not None and due <= self._now():
+            self.queue.statistics()  # lets time pass
+            due = self._next_instant()
+        return due
 
     def take(self, limit: int, visibility_timeout: int) -> Sequence[ReceivedMessage]:
         """Receive up to `limit` messages."""

@@ -233,7 +233,8 @@ class Queue(SendingQueue):
 
     def poll_into(self, function: Any, **options: Any) -> EventSourceMapping:
         """Called by `Function.poll`: have messages of this queue delivered to the function in batches."""
-        return poll_queue(self._bus, PolledQueue(self, self._waiters, self._store.next_instant), function, **options)
+        polled = PolledQueue(self, self._waiters, self._store.next_instant, self._bus.clock.now)
+        return poll_queue(self._bus, polled, function, **options)
 
     def statistics(self) -> QueueStatistics:
         """How many messages are visible, in flight and delayed now, and how old the oldest is."""
