@@ -37,12 +37,15 @@ from triggers.polling.positions import Position
 if TYPE_CHECKING:
     from eventbus.answers import InvocationResult
     from eventbus.clock import Wakeup
+    from eventbus.telemetry.trace import Cause
     from triggers.polling.source import Shard, StreamRecord
     from triggers.polling.streams import StreamPoller
     from triggers.polling.windows import Window
 
 SIZE_LIMIT = 6_291_456 - 65_536
 """Bytes of records in one batch: Lambda's 6 MB, less what surrounds them."""
+LONGEST_CHAIN = 192
+"""Nodes of the trace that hang together through a stream: 64 rounds of put, poll and invocation."""
 _CHUNK = 1000
 
 
@@ -130,8 +133,6 @@ class Lane:
         """When the batching window began."""
         self.window = window
         """The tumbling window that is open."""
-        self._final: Batch | None = None
-        """The last, empty invocation of the window, while it is being tried."""
         self._is_running = False
         self._wakeup: Wakeup | None = None
 
@@ -148,9 +149,9 @@ class Lane:
         return self.todo[0] if self.todo else None
 
     def wake(self, *, is_behind: bool) -> None:
-        """Look again, or begin."""
+        """Look again, or begin. New records are nothing to a lane that is about to try again."""
         if self._is_running:
-            if self._wakeup is not None:
+            if self._wakeup is not None and not self._again:
                 self._wakeup.set()
         elif is_behind or self.todo or self._again or self.window is not None:
             self._is_running = True
@@ -263,7 +264,7 @@ class Lane:
 
     async def _deliver(self, batch: Batch) -> None:
         self._current = batch
-        event, cause = self._event(batch), batch.records[-1].cause if batch.records else None
+        event, cause = self._event(batch), _bounded(batch.records[-1].cause) if batch.records else None
         is_final = event.get("isFinalInvokeForWindow", False)
         action = self._bus.note("poll", self._poller.source, f"{len(batch.records)} records", cause)
         action.hops = 0  # Lambda does not follow chains through streams
@@ -341,3 +342,14 @@ class Lane:
         if is_final and not self._again:
             self.window = None
         self._reader.save()
+
+
+def _bounded(cause: Cause | None) -> Cause | None:
+    """The cause, unless it is the end of a long chain: a loop through a stream goes on for ever, and the trace begins
+    anew now and then, else it would keep all of it alive."""
+    node = cause
+    for _ in range(LONGEST_CHAIN):
+        if node is None:
+            return cause
+        node = node.cause
+    return None

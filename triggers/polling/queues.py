@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from eventbus.errors import AWSError
+from eventbus.errors import AWSError, RecursiveInvocation
 from eventbus.storage.errors import StoreUnavailable
 from triggers.polling.answers import reported_failures
 from triggers.polling.decisions import pause_before
@@ -247,6 +247,8 @@ class QueuePoller(BasePoller):
                     action.note = str(error)
                     self.mapping.count("FailedInvokeEventCount", len(messages))
                     self.mapping.last_processing_result = FUNCTION_CALL_FAILED
+                    if not isinstance(error, RecursiveInvocation):
+                        self.hold(str(error))
                 case Closed():
                     self.is_stopped = True
                 case _:
