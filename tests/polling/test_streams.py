@@ -384,6 +384,23 @@ async def test_tumbling_windows_carry_their_state() -> None:
     assert world.events[0]["eventSourceARN"] == stream.arn
 
 
+async def test_a_window_that_is_read_late_ends_with_its_last_batch() -> None:
+    """Which carries the records that are left; the one before is not the last."""
+    world = World()
+    stream = world.stream()
+    mapping = world.function(lambda carried: {"state": {"seen": len(world.calls)}}).poll(
+        stream, starting_position="TRIM_HORIZON", batch_size=2, tumbling_window=60, enabled=False, grant=True
+    )
+    async with world.bus:
+        put(stream, "1", "2", "3")
+        await world.advance(100)
+        put(stream, "4")
+        mapping.enable()
+        await settle(world)
+    told = [(len(event["Records"]), event["isFinalInvokeForWindow"], event["state"]) for event in world.events]
+    assert told == [(2, False, {}), (1, True, {"seen": 1}), (1, False, {}), (0, True, {"seen": 3})]
+
+
 async def test_an_answer_without_state_fails_the_batch_of_a_window() -> None:
     """It is retried, as after any failure."""
     world = World()

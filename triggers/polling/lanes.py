@@ -216,9 +216,10 @@ class Lane:
 
     def _fresh(self, now: float) -> Batch | float | None:
         settings = self._mapping.settings
-        self._reader.fill(settings.batch_size, self)
         if settings.tumbling_window:
+            self._reader.fill(settings.batch_size + 1, self)  # whether a batch is the last shows in what is behind it
             return self._fresh_of_window(now, settings.tumbling_window)
+        self._reader.fill(settings.batch_size, self)
         count, is_closed = closing(self.todo, settings.batch_size, SIZE_LIMIT)
         return self._closed(now, count, is_closed)
 
