@@ -250,7 +250,10 @@ def test_what_it_says_about_itself_has_the_shape_of_aws(poll: Callable[[World], 
 
 def test_a_new_mapping_of_a_stream_is_described_as_recorded() -> None:
     """Key by key."""
-    answer = stream()(World()).describe()
+    world = World()
+    mapping = stream()(world)
+    assert mapping.source is world.kinesis["s"]
+    answer = mapping.describe()
     for volatile in ("UUID", "EventSourceMappingArn", "LastModified"):
         assert answer.pop(volatile)
     assert answer == {

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from eventbus.delivery.targets import Message
 from tests.polling.support import World, raises_on
 
 pytestmark = pytest.mark.anyio
@@ -291,6 +292,37 @@ async def test_a_loop_through_a_queue_is_stopped() -> None:
     assert world.bus.metrics.query("RecursiveInvocationsDropped", function).sum == 1
 
 
+async def test_the_longest_chain_of_a_batch_counts() -> None:
+    """A message at the end of a chain of 16 invocations is refused with the fresh one beside it, which comes again."""
+    world = World()
+    queue = world.sqs.create_queue("q", dead_letter=world.sqs.create_queue("dead"), max_receive_count=1)
+    world.function().poll(queue, grant=True)
+    async with world.bus:
+        queue.send_nowait("fresh")
+        action = world.bus.note("test", queue)
+        action.hops = 16
+        queue.accept(Message("tired", action), world.bus.source_of("sns.amazonaws.com"))
+        queue.send_nowait("fresh too")
+        await settle(world)
+        assert world.sqs["dead"].statistics().visible == 3
+    assert world.calls == []
+
+
+async def test_an_event_that_turns_out_too_large_is_divided() -> None:
+    """Quotation marks take two bytes each in JSON: ten messages of 400,000 are delivered in two halves."""
+    world = World()
+    queue = world.sqs.create_queue("q")
+    function = world.function()
+    function.poll(queue, batch_window=1, grant=True)
+    async with world.bus:
+        for _ in range(10):
+            queue.send_nowait('"' * 400_000)
+        await settle(world)
+        assert queue.statistics().total == 0
+    assert [len(batch) for batch in world.batches] == [5, 5]
+    assert world.bus.metrics.query("OversizedRecordCount", function).sum == 0, "no record is too large by itself"
+
+
 async def test_a_batch_that_is_too_large_for_one_invocation_is_divided() -> None:
     """No message is lost, and no batch has more than 6 MB."""
     world = World()
@@ -303,6 +335,7 @@ async def test_a_batch_that_is_too_large_for_one_invocation_is_divided() -> None
         assert queue.statistics().total == 0
     assert sorted(text[:2] for text in world.carried) == [f"{number:02}" for number in range(15)]
     assert max(sum(map(len, batch)) for batch in world.batches) <= 6 * 2**20
+    assert sorted(map(len, world.batches)) == [3, 6, 6], "two were full, none had to be divided"
 
 
 async def test_a_deleted_queue_is_a_problem_and_nothing_to_wait_for() -> None:

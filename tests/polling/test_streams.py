@@ -353,6 +353,20 @@ async def test_filtered_records_are_passed_over() -> None:
     assert counted == {"PolledEventCount": 4, "FilteredOutEventCount": 3, "InvokedEventCount": 1}
 
 
+async def test_data_that_is_no_json_passes_no_pattern_for_its_fields() -> None:
+    """Also one that asks for a field to be absent; a pattern for what stands around the data is another thing."""
+    world = World()
+    stream = world.stream()
+    absent = {"data": {"level": [{"exists": False}]}}
+    world.function(name="f").poll(stream, starting_position="TRIM_HORIZON", filters=[absent], grant=True)
+    around = {"eventName": ["aws:kinesis:record"]}
+    world.function(name="g").poll(stream, starting_position="TRIM_HORIZON", filters=[around], grant=True)
+    async with world.bus:
+        put(stream, "no json", '{"level": 1}', '{"other": 1}')
+        await settle(world)
+    assert sorted(world.batches) == [["no json", '{"level": 1}', '{"other": 1}'], ['{"other": 1}']]
+
+
 async def test_tumbling_windows_carry_their_state() -> None:
     """The state goes from call to call; the last one of a window says so, and the next window begins empty."""
     world = World()

@@ -23,7 +23,7 @@ class PolledStream:
     stream_kind = "kinesis"
 
     def __init__(self, stream: Stream) -> None:
-        self.stream = stream
+        self.stream = self.origin = stream
         self.arn = stream.arn
         self.name = stream.name
         self.label = stream.label

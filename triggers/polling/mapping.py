@@ -69,7 +69,9 @@ class EventSourceMapping:
     ) -> None:
         self.bus = bus
         self.function = function
-        self.source = source
+        self.source = getattr(source, "origin", source)
+        self.polled = source
+        """The source as pollers see it."""
         self.kind = kind
         self.settings = settings
         self.on_failure = on_failure
@@ -99,11 +101,11 @@ class EventSourceMapping:
         destination. Raises what `poll` raises, ResourceInUse or ResourceNotFound, with nothing changed.
         """
         self._check_exists()
-        is_fifo = getattr(self.source, "is_fifo", False)
+        is_fifo = getattr(self.polled, "is_fifo", False)
         settings = changed(self.kind, is_fifo, self.settings, changes)
         filters = Filters(self.kind, settings.filters)
         if self.kind not in STREAMS:
-            check_visibility(self.source, self.function)
+            check_visibility(self.polled, self.function)
         target = self.on_failure
         if on_failure is not ...:
             if self.kind not in STREAMS:

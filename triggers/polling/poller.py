@@ -81,7 +81,7 @@ class BasePoller:
 
     def may_read(self) -> bool:
         """Whether the function's role still lets it read the source; if not, ask again in a minute."""
-        mapping, source = self.mapping, self.mapping.source
+        mapping, source = self.mapping, self.mapping.polled
         try:
             self.bus.authority.authorize(
                 mapping.function.source,

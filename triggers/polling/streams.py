@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from triggers.polling.lanes import ShardReader
 from triggers.polling.poller import BasePoller
 from triggers.polling.positions import Position, Positions
+from triggers.polling.readers import ShardReader
 from triggers.polling.settings import AT_TIMESTAMP, LATEST
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ class PolledQueue:
     def __init__(
         self, queue: Queue, waiters: Waiters, next_instant: Callable[[], float | None], now: Callable[[], float]
     ) -> None:
-        self.queue = queue
+        self.queue = self.origin = queue
         self.arn = queue.arn
         self.name = queue.name
         self.label = queue.label
