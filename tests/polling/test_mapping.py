@@ -375,6 +375,28 @@ def test_a_refused_update_changes_nothing() -> None:
     assert mapping.describe() == before
 
 
+@pytest.mark.anyio
+async def test_handlers_need_the_permission() -> None:
+    """To make a mapping, and to change one."""
+    world = World()
+    source, other = world.stream(), world.function(name="other")
+
+    async def handler(event: Any, context: Any) -> Any:
+        other.poll(source, starting_position="LATEST", grant=True).disable()
+
+    function = world.bus.add_function("f", handler)
+    async with world.bus:
+        for action in ("lambda:CreateEventSourceMapping", "lambda:UpdateEventSourceMapping"):
+            refused = (await world.bus.invoke(function)).payload
+            assert refused["errorType"] == "AccessDenied"
+            assert f'role.allow("{action}", "' in refused["errorMessage"]
+            function.role.allow(action, "*")
+            for mapping in world.bus.shared(Mappings):
+                mapping.delete()
+            await world.bus.wait_idle()
+        assert (await world.bus.invoke(function)).function_error is None
+
+
 def test_a_mapping_may_be_deleted_before_the_bus_runs() -> None:
     """And made again."""
     world = World()

@@ -100,7 +100,7 @@ class EventSourceMapping:
         They hold from the next batch on; a batch that is being retried begins anew. `on_failure=None` removes the
         destination. Raises what `poll` raises, ResourceInUse or ResourceNotFound, with nothing changed.
         """
-        self._check_exists()
+        self._may("lambda:UpdateEventSourceMapping")
         is_fifo = getattr(self.polled, "is_fifo", False)
         settings = changed(self.kind, is_fifo, self.settings, changes)
         filters = Filters(self.kind, settings.filters)
@@ -120,19 +120,19 @@ class EventSourceMapping:
 
     def disable(self) -> None:
         """Stop reading, after the batch that is with the function. A stream's position is kept."""
-        self._check_exists()
+        self._may("lambda:UpdateEventSourceMapping")
         self._wanted = DISABLED
         self._change("Disabling")
 
     def enable(self) -> None:
         """Go on where it was disabled."""
-        self._check_exists()
+        self._may("lambda:UpdateEventSourceMapping")
         self._wanted = ENABLED
         self._change("Enabling")
 
     def delete(self) -> None:
         """Stop reading and forget the position: DeleteEventSourceMapping."""
-        self._check_exists()
+        self._may("lambda:DeleteEventSourceMapping")
         self._wanted = DELETED
         self._change(DELETING)
         if not self.bus.is_running:
@@ -218,7 +218,9 @@ class EventSourceMapping:
             self.state = ENABLED
             self._poller.start()
 
-    def _check_exists(self) -> None:
+    def _may(self, action: str) -> None:
+        """Refuse a handler whose role may not, and everybody when the mapping is on its way out."""
+        self.bus.authorize(action, self.arn, None, f'"{self.arn}"')
         if self.state == DELETING:
             raise ResourceInUse(self.uuid, self.state)
         if self.state == GONE:

@@ -97,6 +97,7 @@ def poll_stream(
     **options: Any,
 ) -> EventSourceMapping:
     """Map a stream to a function: what a stream's `poll_into` calls. Options and errors as for `Function.poll`."""
+    bus.authorize("lambda:CreateEventSourceMapping", _any_mapping(bus), None, '"*"')
     kind = source.stream_kind
     settings = settings_of(kind, False, options)
     if kind == "dynamodb" and settings.starting_position == AT_TIMESTAMP:
@@ -125,6 +126,7 @@ def poll_queue(
     **options: Any,
 ) -> EventSourceMapping:
     """Map a queue to a function: what a queue's `poll_into` calls. Options and errors as for `Function.poll`."""
+    bus.authorize("lambda:CreateEventSourceMapping", _any_mapping(bus), None, '"*"')
     if on_failure is not None:
         raise unsupported("DestinationConfig", mend="give the queue a dead_letter queue instead")
     settings = settings_of("sqs", source.is_fifo, options)
@@ -138,6 +140,10 @@ def poll_queue(
     return mappings.make(
         function, source, "sqs", settings, None, lambda mapping: QueuePoller(mapping, source), enabled=enabled
     )
+
+
+def _any_mapping(bus: EventBus) -> str:
+    return f"arn:{bus.partition}:lambda:{bus.region}:{bus.account_id}:event-source-mapping:*"
 
 
 def _check_may_read(
