@@ -9,7 +9,7 @@ from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, overload
+from typing import Any, Self, TypeVar, overload
 
 import anyio
 import anyio.from_thread
@@ -29,6 +29,7 @@ from eventbus.delivery.event import Body, Event, Reply
 from eventbus.delivery.lane import Lane
 from eventbus.delivery.payload import Encoded, JSONValue, compact, decode, encode_and_copy
 from eventbus.delivery.payload import size as payload_size
+from eventbus.delivery.pollables import Pollables
 from eventbus.delivery.retry import MAX_HOPS, Reason
 from eventbus.delivery.targets import HasPolicy, Source, Target
 from eventbus.errors import (
@@ -76,6 +77,8 @@ from eventbus.telemetry.logs import Logs, last_bytes
 from eventbus.telemetry.metrics import Metrics
 from eventbus.telemetry.trace import Action, Cause, Named, Trace
 from eventbus.timestamps import iso_time
+
+T = TypeVar("T")
 
 MAX_ASYNC_PAYLOAD = 1_048_576
 """Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
@@ -170,6 +173,8 @@ class EventBus:
         self.dead_letters = DeadLetters(None if self.durable is None else self.durable.letter_left)
         self.dispatcher = Dispatcher()
         self.log: structlog.typing.FilteringBoundLogger = bus_logger(console=console)
+        self.pollables = Pollables()
+        """What `Function.poll` can read."""
         self.cancelled_error: type[BaseException] = BaseException
         self.is_stopping = True
         """No environment may begin anything: the bus is not entered yet, or is being left."""
@@ -204,6 +209,7 @@ class EventBus:
         self._token: anyio.lowlevel.EventLoopToken | None = None
         self._thread = 0
         self._services: set[str] = set()
+        self._shared: dict[Callable[[EventBus], Any], Any] = {}
         self._sources: dict[tuple[str, str | None], Source] = {}
         self._warned: set[tuple[Source, Target, int]] = set()
         self._watchdog = Watchdog(self._environments)
@@ -413,6 +419,13 @@ class EventBus:
             )
         self._services.add(service)
 
+    def shared(self, kind: Callable[[EventBus], T]) -> T:
+        """The one object of this kind that the bus's sources share, made with the bus when it is first asked for."""
+        if kind not in self._shared:
+            self._shared[kind] = kind(self)
+        found: T = self._shared[kind]
+        return found
+
     def register(self, resource: Target) -> None:
         """Make a resource reachable by its ARN. Raises ConfigurationError if the ARN is taken."""
         if resource.arn in self._resources:
@@ -443,6 +456,8 @@ class EventBus:
                 f"Function not found: {arn}",
                 mend="declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs",
             )
+        if self._resources.get(getattr(target, "arn", "")) is target:
+            return target  # type: ignore[return-value]  # it was registered as one; asking it again is slow
         if isinstance(target, Target):
             if self._resources.get(target.arn) is not target:
                 raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
@@ -648,7 +663,7 @@ class EventBus:
         if payload_size(body) > MAX_SYNC_PAYLOAD:
             raise PayloadTooLarge(payload_size(body), MAX_SYNC_PAYLOAD, "RequestResponse")
         event = self._call(target, body, copy, reply, source, cause)
-        outcome, attempt = await reply.wait()
+        outcome, attempt = await reply.wait(self.clock)
         tail = last_bytes(self.logs.of_attempt(attempt), LOG_TAIL) if log_tail else None
         failed = isinstance(outcome, Failed)
         return InvocationResult(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from triggers.http import FunctionUrl as FunctionUrl
     from triggers.http import HttpApi as HttpApi
     from triggers.http import RestApi as RestApi
+    from triggers.kinesis import Kinesis as Kinesis
     from triggers.s3 import S3 as S3
     from triggers.sns import SNS as SNS
     from triggers.sqs import SQS as SQS
@@ -28,6 +29,7 @@ _ROOMS = {
     "EventBridge": "triggers.eventbridge",
     "FunctionUrl": "triggers.http",
     "HttpApi": "triggers.http",
+    "Kinesis": "triggers.kinesis",
     "RestApi": "triggers.http",
     "S3": "triggers.s3",
     "SNS": "triggers.sns",
@@ -35,7 +37,7 @@ _ROOMS = {
     "Schedule": "triggers.eventbridge",
 }
 
-__all__ = ["S3", "SNS", "SQS", "EventBridge", "FunctionUrl", "HttpApi", "RestApi", "Schedule"]
+__all__ = ["S3", "SNS", "SQS", "EventBridge", "FunctionUrl", "HttpApi", "Kinesis", "RestApi", "Schedule"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import anyio
 import attrs
 
 from eventbus.delivery.payload import Encoded, JSONValue, compact, decode
@@ -13,6 +12,7 @@ from eventbus.delivery.retry import Reason
 from eventbus.telemetry.trace import Cause
 
 if TYPE_CHECKING:
+    from eventbus.clock import Clock, Wakeup
     from eventbus.delivery.lane import Lane
     from eventbus.delivery.targets import Source
     from eventbus.errors import EventBusError
@@ -110,19 +110,24 @@ class Reply:
         self.outcome: Succeeded | Failed | None = None
         self.attempt: Attempt | None = None
         self._refusal: EventBusError | None = None
-        self._answered = anyio.Event()
+        self._wakeup: Wakeup | None = None
 
     def answer(self, outcome: Succeeded | Failed, attempt: Attempt) -> None:
         self.outcome, self.attempt = outcome, attempt
-        self._answered.set()
+        if self._wakeup is not None:
+            self._wakeup.set()
 
     def refuse(self, error: EventBusError) -> None:
         """There will be no answer."""
         self._refusal = error
-        self._answered.set()
+        if self._wakeup is not None:
+            self._wakeup.set()
 
-    async def wait(self) -> tuple[Succeeded | Failed, Attempt]:
-        await self._answered.wait()
+    async def wait(self, clock: Clock) -> tuple[Succeeded | Failed, Attempt]:
+        """Wait for the answer. Work that waits here rests: virtual time may move for the handler that sleeps."""
+        if self.outcome is None and self._refusal is None:
+            self._wakeup = clock.wakeup()
+            await self._wakeup.wait()
         if self._refusal is not None:
             raise self._refusal
         assert self.outcome is not None

@@ -59,6 +59,8 @@ class Message:
     cause: Cause | None
     subject: str | None = None
     attributes: MessageAttributes = attrs.field(factory=dict)
+    key: str | None = None
+    """Where a bucket is to keep it; None leaves that to the bucket."""
 
 
 @runtime_checkable

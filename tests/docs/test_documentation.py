@@ -22,9 +22,11 @@ from eventbus.telemetry.logs import Logs
 from eventbus.telemetry.metrics import Metrics
 from eventbus.telemetry.statistics import Statistic
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, first_column, links, section
-from triggers import S3, SNS, SQS, EventBridge, FunctionUrl, HttpApi, RestApi, Schedule
+from triggers import S3, SNS, SQS, EventBridge, FunctionUrl, HttpApi, Kinesis, RestApi, Schedule
 from triggers.eventbridge import Archive, EventBridgeBus, NamedSchedule, Replay, Rule
 from triggers.http import Response
+from triggers.kinesis import Stream
+from triggers.polling import EventSourceMapping, Mappings
 from triggers.s3 import Bucket
 from triggers.sns import Subscription, Topic
 from triggers.sqs import Queue
@@ -33,7 +35,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 SNIPPETS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
 PLUMBING = {
     "accept", "access", "account_id", "arn", "is_fifo", "kind", "label", "name", "principal", "send_action", "source",
-    "after_start", "reaches",
+    "after_start", "reaches", "poll_into",
 }  # fmt: skip
 """What the engine asks of every resource; the reference says it once."""
 
@@ -153,6 +155,10 @@ PUBLIC = (
     RestApi,
     FunctionUrl,
     Response,
+    Kinesis,
+    Stream,
+    EventSourceMapping,
+    Mappings,
     Logs,
     Metrics,
     Statistic,

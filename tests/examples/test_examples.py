@@ -54,6 +54,11 @@ SHOWS = {
         "Ada orders 2\nprr prrr prrrr\n",
         "POST shop/orders  (201)\n├─ λ guard  ✓ finished\n└─ λ order  ✓ finished",
     ],
+    "kinesis_stream.py": [
+        "+0 s  1  cellar0 cellar1 cellar2 cellar3\n+0.25 s  1  cellar0 cellar1\n+0.25 s  1  cellar2 cellar3\n",
+        "+1.75 s  1  cellar2\n+1.75 s  1  cellar3\nRetryAttemptsExhausted: 1 record\n",
+        "<EventSourceMapping store ← readings: Enabled, OK>, after 1.75 s of virtual time",
+    ],
     "own_trigger.py": [
         "somebody rang 2 times at the front door",
         "door/front → λ answer  ✓ finished",
@@ -83,6 +88,10 @@ SHOWS = {
         "31 runs in 30 days, the first night twice: True\n",
         "in winter at 02:00 and in summer at 01:00 UTC\n",
         "schedules left: ['nightly', 'weekly']",
+    ],
+    "sqs_worker.py": [
+        "+0 s  resize: done\n+0 s  upload: failed\n+0 s  divide by zero: failed\n+60 s  upload: done\n",
+        "left: 0, set aside: ['divide by zero']\n3 invocations in 180 s of virtual time",
     ],
 }
 """Characteristic pieces of what each one prints, in this order."""

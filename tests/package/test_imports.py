@@ -13,10 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = ("s3", "sns", "sqs", "dynamodb", "kinesis", "eventbridge", "http")
 PURE = (
-    "eventbus.iam", "eventbus.delivery.retry", "eventbus.functions.configuration", "triggers.patterns",
-    "triggers.eventbridge.cron", "triggers.eventbridge.events", "triggers.eventbridge.expressions",
-    "triggers.eventbridge.paths", "triggers.eventbridge.retrying", "triggers.eventbridge.transforming",
-)  # fmt: skip
+    *("eventbus.iam", "eventbus.delivery.retry", "eventbus.functions.configuration", "triggers.patterns"),
+    *(
+        f"triggers.eventbridge.{name}"
+        for name in ("cron", "events", "expressions", "paths", "retrying", "transforming")
+    ),
+    *(f"triggers.polling.{name}" for name in ("settings", "filters", "answers", "decisions", "scaling", "windows")),
+    *(f"triggers.kinesis.{name}" for name in ("hashing", "iterators", "throughput", "shards")),
+)
 IMPURE = ("anyio", "asyncio", "trio", "time", "random", "uuid", "eventbus.clock", "eventbus.bus")
 FRONTS = ("triggers.aws", "triggers.console", "triggers.cli")
 MAY_USE_FRONTS = (*FRONTS, "triggers.pytest_plugin")

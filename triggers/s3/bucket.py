@@ -90,11 +90,7 @@ class Bucket(Multipart, Deleting, Reading, Listing, Tagging, Wiring):
         """
         if self._is_deleted:
             raise NoSuchBucket(self.name)
-        now = iso_time(self._bus.clock.now())
-        sender = Arn.parse(source.arn or source.principal)
-        name = sender.resource.rpartition("/")[2].rpartition(":")[2]
-        stamp = now[:19].replace(":", ".")
-        key = f"aws/lambda/async/{name}/{now[:10].replace('-', '/')}/{stamp}-{self._bus.ids.uuid()}"
+        key = message.key or self._key_of_async_failure(source)
         body = message.body if isinstance(message.body, bytes) else message.body.encode()
         # however large, in its row: what follows from a fact cannot fail, as writing a file can
         version = self._new_version(key, body, etag_of(body), PLAIN)
@@ -102,3 +98,10 @@ class Bucket(Multipart, Deleting, Reading, Listing, Tagging, Wiring):
         action = self._bus.note("put_object", self, key, message.cause)
         self._announce(PUT, version, action)
         return action
+
+    def _key_of_async_failure(self, source: Source) -> str:
+        now = iso_time(self._bus.clock.now())
+        sender = Arn.parse(source.arn or source.principal)
+        name = sender.resource.rpartition("/")[2].rpartition(":")[2]
+        stamp = now[:19].replace(":", ".")
+        return f"aws/lambda/async/{name}/{now[:10].replace('-', '/')}/{stamp}-{self._bus.ids.uuid()}"

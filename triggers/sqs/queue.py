@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
 import attrs
 
 from eventbus.storage.errors import StoreUnavailable
+from triggers.polling import poll_queue
 from triggers.sqs import validation
 from triggers.sqs.batches import delete_batch
 from triggers.sqs.errors import InvalidParameterValue, OverLimit, PurgeQueueInProgress
@@ -21,9 +22,11 @@ from triggers.sqs.messages import (
     read_handle,
     received,
 )
+from triggers.sqs.polled import PolledQueue
 from triggers.sqs.sending import SendingQueue
 
 if TYPE_CHECKING:
+    from triggers.polling import EventSourceMapping
     from triggers.sqs.keeping import Before, Keeping
     from triggers.sqs.service import SQS
     from triggers.sqs.settings import QueueSettings
@@ -136,6 +139,10 @@ class Queue(SendingQueue):
     def delete_nowait(self, message: ReceivedMessage | str) -> None:
         """The synchronous twin of `delete`."""
         self._enter("delete", "sqs:DeleteMessage")
+        self.discard(message)
+
+    def discard(self, message: ReceivedMessage | str) -> None:
+        """Called by pollers, which may still delete what is dealt with while the bus is left."""
         handle, stored, is_latest = self._held(message)
         if self.is_fifo and stored is not None and not (is_latest and stored.state is State.IN_FLIGHT):
             raise InvalidParameterValue.of(handle, "ReceiptHandle", "The receipt handle has expired.")
@@ -223,6 +230,11 @@ class Queue(SendingQueue):
         if self._kept is not None:
             self._kept.deleted([(message, message.standing()) for message in self._store])
         self._store.clear()
+
+    def poll_into(self, function: Any, **options: Any) -> EventSourceMapping:
+        """Called by `Function.poll`: have messages of this queue delivered to the function in batches."""
+        polled = PolledQueue(self, self._waiters, self._store.next_instant, self._bus.clock.now)
+        return poll_queue(self._bus, polled, function, **options)
 
     def statistics(self) -> QueueStatistics:
         """How many messages are visible, in flight and delayed now, and how old the oldest is."""

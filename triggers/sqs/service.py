@@ -108,6 +108,7 @@ class SQS:
         self.check_redrive(settings.redrive, is_fifo=fifo)
         queue = Queue(self, name, is_fifo=fifo, settings=settings)
         self.bus.register(queue)
+        self.bus.pollables.add(queue)
         self._queues[name] = queue
         if self._keeping is not None:
             queue.keep(self._keeping)
@@ -120,6 +121,7 @@ class SQS:
             raise QueueDoesNotExist
         del self._queues[doomed.name]
         self.bus.unregister(doomed)
+        self.bus.pollables.remove(doomed)
         doomed.close()
 
     def _take_up(self) -> None:

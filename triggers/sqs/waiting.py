@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from eventbus.clock import Clock, Wakeup
 
@@ -17,6 +18,12 @@ class Waiters:
 
     def __init__(self) -> None:
         self._line: deque[Wakeup] = deque()
+        self._watchers: dict[Callable[[], None], None] = {}
+
+    def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call something whenever a receiver would be woken; returns how to stop."""
+        self._watchers[wake] = None
+        return lambda: self._watchers.pop(wake, None)
 
     def __len__(self) -> int:
         return len(self._line)
@@ -25,11 +32,14 @@ class Waiters:
         """Let the receiver at the head of the line look."""
         if self._line:
             self._line.popleft().set()
+        for watcher in tuple(self._watchers):
+            watcher()
 
     def wake_all(self) -> None:
         """Let everybody look, because the queue is gone."""
         while self._line:
-            self.wake()
+            self._line.popleft().set()
+        self.wake()
 
     async def wait(self, clock: Clock, until: float) -> None:
         """Wait to be woken, or until this instant of the clock."""

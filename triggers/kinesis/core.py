@@ -1,0 +1,114 @@
+"""What a stream is: its shards, who watches it, and what it keeps. What callers do with it is in the other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from triggers.kinesis.errors import ShardNotFound, StreamNotFound
+from triggers.kinesis.hashing import HASH_KEYS, boundaries
+from triggers.kinesis.shards import Shard, StoredRecord, sequence_of
+from triggers.kinesis.throughput import Throughput
+
+if TYPE_CHECKING:
+    from eventbus.bus import EventBus
+    from triggers.kinesis.keeping import KeptStream
+    from triggers.kinesis.service import Kinesis
+
+
+class StreamCore:
+    """Identity and shards of a stream."""
+
+    def __init__(self, service: Kinesis, name: str, shards: int, retention: int) -> None:
+        bus = service.bus
+        self._service = service
+        self._bus: EventBus = bus
+        self.name = name
+        self.account_id = bus.account_id
+        self.arn = f"arn:{bus.partition}:kinesis:{bus.region}:{bus.account_id}:stream/{name}"
+        self.label = f'kinesis["{name}"]'
+        self.created_at = bus.clock.now()
+        self.is_deleted = False
+        self._retention = retention
+        self._shards: dict[str, Shard] = {}
+        self._open: list[Shard] = []
+        """Those that take records, in the order of their hash keys."""
+        self._kept: KeptStream | None = None
+        self._watchers: dict[Callable[[], None], None] = {}
+        self._throughput = Throughput() if service.throughput_limits else None
+        starts = boundaries(shards)
+        for first, behind in zip(starts, [*starts[1:], HASH_KEYS], strict=True):
+            self._new_shard(first, behind - 1)
+
+    @property
+    def retention(self) -> int:
+        """Seconds for which records are kept."""
+        return self._retention
+
+    @property
+    def open_shard_count(self) -> int:
+        """How many shards take records."""
+        return len(self._open)
+
+    def _new_shard(self, first: int, last: int, parents: Sequence[str] = ()) -> Shard:
+        number = len(self._shards) and max(shard.number for shard in self._shards.values()) + 1
+        shard = self._make_shard(number, first, last, sequence_of(self._service.next_number(), number), parents)
+        self._open.append(shard)
+        self._open.sort(key=lambda one: one.first_hash)
+        return shard
+
+    def _make_shard(self, number: int, first: int, last: int, sequence: int, parents: Sequence[str]) -> Shard:
+        shard = Shard(
+            number, first, last, sequence, parents, kept_since=self._kept_since, dropped=self._records_dropped
+        )
+        self._shards[shard.shard_id] = shard
+        return shard
+
+    def _kept_since(self) -> float:
+        return self._bus.clock.now() - self._retention
+
+    def _records_dropped(self, records: list[StoredRecord]) -> None:
+        if self._kept is not None:
+            self._kept.dropped(records)
+
+    def current_shards(self) -> Iterator[Shard]:
+        """The shards that may still hold records, parents before children; closed ones are forgotten in time."""
+        oldest = self._kept_since()
+        for shard in list(self._shards.values()):
+            if shard.closed_at is not None and shard.closed_at <= oldest and not shard.record_count:
+                del self._shards[shard.shard_id]
+                self._topology_changed()
+        yield from self._shards.values()
+
+    def _shard(self, shard_id: object) -> Shard:
+        for shard in self.current_shards():
+            if shard.shard_id == shard_id:
+                return shard
+        raise ShardNotFound(shard_id, self.name, self.account_id)
+
+    def _topology_changed(self) -> None:
+        if self._kept is not None:
+            self._kept.shards_changed(self.created_at, self._shards.values())
+
+    def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call something when there are new records to read, or the shards have changed. Returns how to stop."""
+        self._watchers[wake] = None
+        return partial(self._watchers.pop, wake, None)
+
+    def _notify(self) -> None:
+        for watcher in tuple(self._watchers):
+            watcher()
+
+    def _enter(self, call: str, action: str) -> None:
+        self._bus.accepting(call)
+        self._allowed(action)
+
+    def _allowed(self, action: str) -> None:
+        if self.is_deleted:
+            raise StreamNotFound(self.name, self.account_id)
+        self._bus.authorize(action, self.arn, None, self.label)
+
+    def describe_shards(self) -> list[dict[str, Any]]:
+        """Every shard, as AWS describes it."""
+        return [shard.describe() for shard in self.current_shards()]

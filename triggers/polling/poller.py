@@ -1,0 +1,123 @@
+"""What the pollers of streams and queues share: their tasks, their rests, and whether they may read at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from eventbus.clock import Wakeup
+from eventbus.errors import AccessDenied
+
+if TYPE_CHECKING:
+    from triggers.polling.mapping import EventSourceMapping
+
+ASK_AGAIN = 60.0
+"""Seconds after which a poller that was denied, or whose function cannot be invoked, looks again."""
+
+
+class BasePoller:
+    """Runs tasks that count as pending work, and knows when none is left.
+
+    Nothing polls: a source calls `wake` when there may be something to do, and a task lives only while there is.
+    """
+
+    read_action: str
+    """The IAM action that every read needs."""
+
+    def __init__(self, mapping: EventSourceMapping, watch: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+        self.mapping = mapping
+        self.bus = mapping.bus
+        self.is_stopped = True
+        self._watch = watch
+        self._unwatch: Callable[[], None] | None = None
+        self._active = 0
+        self._resting: dict[Wakeup, None] = {}
+        self._asks_again = False
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self.is_stopped and not self._active
+
+    def start(self) -> None:
+        self.is_stopped = False
+        self._unwatch = self._watch(self.wake)
+        self.wake()
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        for wakeup in list(self._resting):
+            wakeup.set()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        raise NotImplementedError
+
+    def begin(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Run a task for as long as it has something to do."""
+        self._active += 1
+        self.bus.start_background(self._run, task, args)
+
+    async def _run(self, task: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
+        try:
+            await task(*args)
+        finally:
+            self._active -= 1
+            if self.is_at_rest and self.bus.is_running:
+                self.mapping.arrive()
+
+    async def rest(self, until: float, wakeup_is: Callable[[Wakeup], None] | None = None) -> None:
+        """Wait for an instant, or to be woken; virtual time may jump over it. `wakeup_is` is told by what to wake."""
+        wakeup = self.bus.clock.wakeup(until)
+        self._resting[wakeup] = None
+        if wakeup_is is not None:
+            wakeup_is(wakeup)
+        try:
+            await wakeup.wait()
+        finally:
+            del self._resting[wakeup]
+
+    def may_read(self) -> bool:
+        """Whether the function's role still lets it read the source; if not, ask again in a minute."""
+        mapping, source = self.mapping, self.mapping.polled
+        try:
+            self.bus.authority.authorize(
+                mapping.function.source,
+                self.read_action,
+                source.arn,
+                getattr(source, "access", None),
+                lambda: f'call {mapping.function.label}.role.allow("{self.read_action}", {source.label})',
+            )
+        except AccessDenied as denied:
+            self.hold(str(denied))
+            return False
+        return True
+
+    def hold(self, problem: str) -> None:
+        """Something is wrong that only somebody outside can mend: say so, and look again in a minute.
+
+        That is a plain timer and no pending work, so whoever waits for rest does not wait for it.
+        """
+        result = f"PROBLEM: {problem}"
+        if self.mapping.last_processing_result != result:
+            self.mapping.last_processing_result = result
+            self.bus.log.warning("mapping_has_problem", mapping=self.mapping.uuid, problem=problem)
+        if not self._asks_again:
+            self._asks_again = True
+            self.bus.clock.call_at(self.bus.clock.now() + ASK_AGAIN, self._ask_again)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for somebody outside."""
+        return self._asks_again
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it is neither stopped nor held, and the bus runs."""
+        return self.bus.is_running and not (self.is_stopped or self._asks_again)
+
+    def _ask_again(self) -> None:
+        self._asks_again = False
+        self.wake()
