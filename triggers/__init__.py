@@ -15,13 +15,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triggers.dynamodb import DynamoDB as DynamoDB
     from triggers.s3 import S3 as S3
     from triggers.sns import SNS as SNS
     from triggers.sqs import SQS as SQS
 
-_ROOMS = {"S3": "triggers.s3", "SNS": "triggers.sns", "SQS": "triggers.sqs"}
+_ROOMS = {"DynamoDB": "triggers.dynamodb", "S3": "triggers.s3", "SNS": "triggers.sns", "SQS": "triggers.sqs"}
 
-__all__ = ["S3", "SNS", "SQS"]
+__all__ = ["S3", "SNS", "SQS", "DynamoDB"]
 
 
 def __getattr__(name: str) -> Any:

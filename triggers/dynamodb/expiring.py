@@ -1,0 +1,54 @@
+"""Time to live: which items have expired, and when the next one will."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from decimal import Decimal
+
+from triggers.dynamodb.keys import Place
+from triggers.dynamodb.values import Item
+
+TOO_OLD = 5 * 365 * 86_400.0
+"""An item whose time is longer past than five years is not deleted (developer guide, using time to live)."""
+DELAY = 1.0
+"""Seconds after its time at which an item is deleted: expired is what is past, not what is now."""
+
+
+def expires_at(item: Item, attribute: str) -> float | None:
+    """When an item expires, in seconds since the epoch; None for never: the attribute is no number, or not there."""
+    text = item.get(attribute, {}).get("N")
+    if text is None:
+        return None
+    moment = Decimal(text)
+    return float(moment) if -1e15 < moment < 1e15 else None
+
+
+def is_due(item: Item, attribute: str, now: float) -> bool:
+    """Whether an item is to be deleted now."""
+    moment = expires_at(item, attribute)
+    return moment is not None and now - TOO_OLD <= moment <= now - DELAY
+
+
+class Expirations:
+    """Places of items by the instant at which they are due. Whether an item still is must be asked when it is."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Place]] = []
+        self._order = itertools.count()
+
+    def add(self, place: Place, due_at: float) -> None:
+        """Look at this place at this instant."""
+        heapq.heappush(self._heap, (due_at, next(self._order), place))
+
+    @property
+    def next_due(self) -> float | None:
+        """The earliest instant."""
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: float) -> list[Place]:
+        """The places whose time has come, taken out."""
+        places = []
+        while self._heap and self._heap[0][0] <= now:
+            places.append(heapq.heappop(self._heap)[2])
+        return places
