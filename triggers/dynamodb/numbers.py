@@ -13,6 +13,8 @@ _LARGEST = 125
 _SMALLEST = -130
 _CONTEXT = Context(prec=DIGITS, Emin=-400, Emax=400, traps=[Clamped, Overflow, Underflow])
 _is_plain = re.compile(r"0|-?[1-9][0-9]{0,37}").fullmatch
+_is_short = re.compile(r"0|-?[1-9][0-9]{0,17}").fullmatch
+"""Of whole numbers that are far from every limit."""
 _is_number = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?").fullmatch
 
 
@@ -42,20 +44,26 @@ def as_text(number: Decimal) -> str:
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     if len(digits) > DIGITS:
         raise ValidationError("Attempting to store more than 38 significant digits in a Number")
-    return format(_CONTEXT.normalize(number), "f")
+    shortest = _CONTEXT.normalize(number)
+    # beyond 38 places in plain digits boto3 could not read it back
+    return format(shortest, "f") if -DIGITS < magnitude < DIGITS else str(shortest)
 
 
 def add(left: str, right: str) -> str:
     """The sum, rounded to 38 digits."""
+    if _is_short(left) and _is_short(right):
+        return str(int(left) + int(right))
     return as_text(_CONTEXT.add(Decimal(left), Decimal(right)))
 
 
 def subtract(left: str, right: str) -> str:
     """The difference, rounded to 38 digits."""
+    if _is_short(left) and _is_short(right):
+        return str(int(left) - int(right))
     return as_text(_CONTEXT.subtract(Decimal(left), Decimal(right)))
 
 
 def size(text: str) -> int:
     """Bytes that a canonical number counts for: one for two digits, one more, and one for a minus sign."""
-    digits = text.lstrip("-").replace(".", "").strip("0")
+    digits = text.partition("E")[0].lstrip("-").replace(".", "").strip("0")
     return (len(digits) + 1) // 2 + 1 + text.startswith("-")

@@ -71,12 +71,7 @@ class WritingTable(TableCore):
         item: Item = request["Item"]
         place = place_of_item(item, self._schema.key)
         after = self._checked(item, place, "Item size has exceeded the maximum allowed size")
-        expressions = Expressions(request, "ConditionExpression")
-        condition = expressions.condition()
-        expressions.done()
-        before = self._items.get(place)
-        self._hold(condition, before, request)
-        return Write(place, before, after, item)
+        return Write(place, self._checked_condition(request, place), after, item)
 
     def plan_update(self, request: Mapping[str, Any]) -> Write:
         """What UpdateItem is to do."""
@@ -113,11 +108,12 @@ class WritingTable(TableCore):
         return Write(place, before, before, key)
 
     def _checked_condition(self, request: Mapping[str, Any], place: Place) -> Stored | None:
-        expressions = Expressions(request, "ConditionExpression")
-        condition = expressions.condition()
-        expressions.done()
         before = self._items.get(place)
-        self._hold(condition, before, request)
+        if len(request) > 1:  # else it is the item or the key alone
+            expressions = Expressions(request, "ConditionExpression")
+            condition = expressions.condition()
+            expressions.done()
+            self._hold(condition, before, request)
         return before
 
     def _hold(self, condition: Condition | None, before: Stored | None, request: Mapping[str, Any]) -> None:

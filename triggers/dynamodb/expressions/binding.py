@@ -31,8 +31,8 @@ from triggers.dynamodb.values import SCALARS, TYPES, AttributeValue, tag_of
 
 C = TypeVar("C")
 
-_is_alias = re.compile(r"#[A-Za-z0-9_.\-]+").fullmatch
-_is_value_name = re.compile(r":[A-Za-z0-9_.\-]+").fullmatch
+_is_alias = re.compile(r"#[A-Za-z0-9_]+").fullmatch
+_is_value_name = re.compile(r":[A-Za-z0-9_]+").fullmatch
 _TYPE_NAMES = {
     "S": "STRING", "N": "NUMBER", "B": "BINARY", "SS": "STRING_SET", "NS": "NUMBER_SET", "BS": "BINARY_SET",
     "L": "LIST", "M": "MAP", "BOOL": "BOOLEAN", "NULL": "NULL",

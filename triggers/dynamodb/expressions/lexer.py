@@ -15,7 +15,7 @@ MAX_OPERATORS = 300
 """Operators and functions of an expression (DynamoDB quotas)."""
 
 _TOKEN = re.compile(
-    r"[ \t\r\n\f]*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<alias>\#[A-Za-z0-9_.\-]+)|(?P<value>:[A-Za-z0-9_.\-]+)"
+    r"[ \t\r\n\f]*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<alias>\#[A-Za-z0-9_]+)|(?P<value>:[A-Za-z0-9_]+)"
     r"|(?P<index>[0-9]+)|(?P<symbol><>|<=|>=|[=<>()\[\],.+\-])|(?P<wrong>\S))"
 )
 
