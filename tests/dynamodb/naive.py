@@ -183,8 +183,9 @@ def _function(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
             name = _name(values, length)
             return Sample(
                 f"size({text}) >= {name}",
-                lambda item: isinstance(found := at(path, item), str | bytes | list | dict | set)
-                and len(found) >= length,
+                lambda item: (
+                    isinstance(found := at(path, item), str | bytes | list | dict | set) and len(found) >= length
+                ),
                 3,
             )
 

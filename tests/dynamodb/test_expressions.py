@@ -63,7 +63,10 @@ def test_conditions_mean_what_the_obvious_evaluation_says(data: st.DataObject, i
 )
 def test_operators_bind_as_documented(text: str, expected: bool) -> None:
     """NOT before AND before OR; the AND of BETWEEN is its own; keywords in any case."""
-    assert holds(text, {"a": 1, "b": 1}, {name: v for name, v in {":one": 1, ":two": 2}.items() if name in text}) is expected
+    assert (
+        holds(text, {"a": 1, "b": 1}, {name: v for name, v in {":one": 1, ":two": 2}.items() if name in text})
+        is expected
+    )
 
 
 def test_names_stand_for_anything() -> None:
@@ -87,8 +90,7 @@ def test_all_573_reserved_words_are_refused() -> None:
         if word not in ("NOT", "AND", "OR", "BETWEEN", "IN"):
             message = complaint(f"{word.title()} = :v", {":v": 1})
             assert message == (
-                "Invalid ConditionExpression: Attribute name is a reserved keyword; "
-                f"reserved keyword: {word.title()}"
+                f"Invalid ConditionExpression: Attribute name is a reserved keyword; reserved keyword: {word.title()}"
             )
 
 
@@ -163,9 +165,7 @@ def test_any_text_is_a_condition_or_is_refused(text: str) -> None:
 
 
 def projected(text: str, item: dict[str, Any], names: Any = None) -> dict[str, Any]:
-    expressions = Expressions(
-        {"ProjectionExpression": text, "ExpressionAttributeNames": names}, "ProjectionExpression"
-    )
+    expressions = Expressions({"ProjectionExpression": text, "ExpressionAttributeNames": names}, "ProjectionExpression")
     projection = expressions.projection()
     expressions.done()
     assert projection is not None

@@ -156,7 +156,9 @@ async def test_sort_keys_have_1024_bytes(bus: EventBus, dynamodb: DynamoDB) -> N
     table = dynamodb.create_table("texts", ("pk", "sk"))
     async with bus:
         await table.put_item({"pk": "a", "sk": "é" * 512})
-        with pytest.raises(ValidationError, match="Aggregated size of all range keys has exceeded the size limit of 1024"):
+        with pytest.raises(
+            ValidationError, match="Aggregated size of all range keys has exceeded the size limit of 1024"
+        ):
             await table.put_item({"pk": "a", "sk": "é" * 512 + "x"})
 
 

@@ -140,7 +140,9 @@ def test_a_plain_value_that_no_attribute_holds_is_refused(wrong: Any) -> None:
 
 
 def test_a_refused_float_names_the_decimal() -> None:
-    with pytest.raises(NotSerializable, match=r"Float types are not supported. Use Decimal types instead: Decimal\('1.5'\)"):
+    with pytest.raises(
+        NotSerializable, match=r"Float types are not supported. Use Decimal types instead: Decimal\('1.5'\)"
+    ):
         to_typed(1.5)
 
 

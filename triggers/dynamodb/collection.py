@@ -98,7 +98,7 @@ class Collection:
             partition = self._partitions[content]
             first = 0
             if after is not None and content == skip:
-                first = len(partition.sorts) if after[1] is None else bisect_right(partition.sorts, after[1])
+                first = bisect_right(partition.sorts, after[1])
             for sort in partition.sorts[first:]:
                 yield partition.by_sort[sort]
             at += 1

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from eventbus.errors import ConfigurationError
-from triggers.dynamodb.keys import Place
+from triggers.dynamodb.keys import NO_SORT, Place
 from triggers.dynamodb.records import StreamRecord
 from triggers.dynamodb.shards import Shard
 from triggers.dynamodb.values import Item, from_json, to_json
@@ -164,7 +164,7 @@ class KeptTable:
 
 def place_key(place: Place) -> str:
     """A key as a text that no other key has."""
-    return ".".join(_hex(part) for part in place if part is not None)
+    return ".".join(_hex(part) for part in place if part != NO_SORT)
 
 
 def _hex(part: Any) -> str:

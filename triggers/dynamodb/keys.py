@@ -10,7 +10,9 @@ from triggers.dynamodb.schema import IndexSchema, KeySchema
 from triggers.dynamodb.values import AttributeValue, Item, tag_of, value_size
 
 Place: TypeAlias = "tuple[Any, Any]"
-"""Where an item is: the content of its partition key, and what its sort key sorts as (None where there is none)."""
+"""Where an item is: the content of its partition key, and what its sort key sorts as (NO_SORT where there is none)."""
+NO_SORT = ""
+"""Sorts with itself, and is no sort key: those are never empty."""
 
 MAX_HASH_KEY = 2048
 MAX_RANGE_KEY = 1024
@@ -42,7 +44,7 @@ def _place(item: Item, schema: KeySchema) -> Place:
     hash_name, *range_name = schema.types
     content = _checked(item[hash_name], hash_name, MAX_HASH_KEY)
     if not range_name:
-        return content, None
+        return content, NO_SORT
     _checked(item[range_name[0]], range_name[0], MAX_RANGE_KEY)
     return content, order_of(item[range_name[0]])
 
@@ -100,4 +102,4 @@ def place_in_index(item: Item, place: Place, index: IndexSchema) -> Place | None
         return None
     hash_name, *range_name = types
     ((_, content),) = item[hash_name].items()
-    return content, (order_of(item[range_name[0]]) if range_name else 0, place[0], 0 if place[1] is None else place[1])
+    return content, (order_of(item[range_name[0]]) if range_name else NO_SORT, *place)

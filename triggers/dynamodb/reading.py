@@ -242,8 +242,6 @@ def _matching(view: View, condition: KeyCondition, start: Place | None, *, is_fo
     if start is not None:
         if start[0] != content:
             raise ValidationError("The provided starting key is outside query boundaries based on provided conditions")
-        if start[1] is None:
-            return iter(())
         if is_forward:
             low = max(low, bisect_right(sorts, start[1]))
         else:

@@ -15,7 +15,7 @@ from triggers.dynamodb.errors import (
     TransactionCanceled,
     ValidationError,
 )
-from triggers.dynamodb.keys import place_of_key
+from triggers.dynamodb.keys import Place, place_of_item, place_of_key
 from triggers.dynamodb.parameters import check_request
 from triggers.dynamodb.values import Item, copied_item, item_size
 from triggers.dynamodb.writing import Write, units
@@ -89,6 +89,7 @@ def transact_write(service: DynamoDB, request: Mapping[str, Any]) -> dict[str, A
     now = service.bus.clock.now()
     if token is not None and (before := service.tokens.find(token, repr(request["TransactItems"]), now)) is not None:
         return before
+    _check_distinct(actions)
     planned = _planned(actions)
     if sum(write.after.size for _, _, write in planned if write.after is not None) > MAX_BYTES:
         raise ValidationError("Collective size of all items in the transaction exceeds 4 MB")
@@ -125,12 +126,22 @@ def _planned(actions: list[tuple[Table, str, Mapping[str, Any]]]) -> list[tuple[
         else:
             planned.append((table, kind, write))
             reasons.append(_FINE)
-    places = [(table.name, write.place) for table, _, write in planned]
-    if len(set(places)) != len(places):
-        raise ValidationError("Transaction request cannot include multiple operations on one item")
     if any(reason is not _FINE for reason in reasons):
         raise TransactionCanceled([dict(reason) for reason in reasons])
     return planned
+
+
+def _check_distinct(actions: list[tuple[Table, str, Mapping[str, Any]]]) -> None:
+    seen: set[tuple[str, Place]] = set()
+    for table, kind, request in actions:
+        try:
+            item = request["Item" if kind == "Put" else "Key"]
+            place = (place_of_item if kind == "Put" else place_of_key)(item, table.key)
+        except ValidationError:
+            continue  # a reason of its own
+        if (table.name, place) in seen:
+            raise ValidationError("Transaction request cannot include multiple operations on one item")
+        seen.add((table.name, place))
 
 
 def _plan(table: Table, kind: str, request: Mapping[str, Any]) -> Write:
