@@ -31,7 +31,7 @@ class Sample:
 def same(left: Any, right: Any) -> bool:
     """Equality as DynamoDB has it: True is not 1."""
     if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
+        return bool(left is right)
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
@@ -53,7 +53,7 @@ def before(left: Any, right: Any) -> bool:
     if MISSING in (left, right) or kind(left) != kind(right) or kind(left) not in ("S", "N", "B"):
         return False
     if isinstance(left, str):
-        return left.encode() < right.encode()
+        return len(left) == len(right) and all(same(one, two) for one, two in zip(left, right, strict=True))
     return bool(left < right)
 
 
@@ -76,7 +76,7 @@ def contains(left: Any, right: Any) -> bool:
         return False
     if isinstance(left, list | set):
         return any(same(each, right) for each in left)
-    return isinstance(left, str | bytes) and type(left) is type(right) and right in left
+    return type(left) in (str, bytes) and type(left) is type(right) and bool(right in left)
 
 
 def at(path: list[str | int], item: Any) -> Any:
@@ -94,7 +94,7 @@ def written(path: list[str | int]) -> str:
     return "".join(f"[{e}]" if isinstance(e, int) else f".{e}" for e in path)[1:]
 
 
-PATHS = st.one_of(
+PATHS: st.SearchStrategy[list[Any]] = st.one_of(
     st.sampled_from([["a"], ["b"], ["c"]]),
     st.tuples(st.sampled_from("abc"), st.one_of(st.sampled_from("abcd"), st.integers(0, 2))).map(list),
 )
@@ -167,7 +167,7 @@ def _function(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
                 3,
             )
         case 3:
-            prefix = draw(st.sampled_from(["", "a", "ab", b"", b"a"]))
+            prefix: Any = draw(st.sampled_from(["", "a", "ab", b"", b"a"]))
             name = _name(values, prefix)
             return Sample(
                 f"begins_with({text},{name})",
@@ -193,8 +193,8 @@ def _function(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
 @st.composite
 def _between(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
     path = draw(PATHS)
-    low, high = sorted(draw(st.one_of(st.lists(st.integers(-3, 3), min_size=2, max_size=2),
-                                      st.lists(st.sampled_from(["a", "b", "ab"]), min_size=2, max_size=2))))  # fmt: skip
+    bound = draw(st.sampled_from([st.integers(-3, 3), st.sampled_from(["a", "b", "ab"])]))
+    low, high = sorted([draw(bound), draw(bound)])  # type: ignore[type-var]
     text = f"{written(path)} BETWEEN {_name(values, low)} AND {_name(values, high)}"
     reach, end = ORDERS[">="], ORDERS["<="]
     return Sample(text, lambda item: reach(at(path, item), low) and end(at(path, item), high), 3)

@@ -105,10 +105,12 @@ REFUSALS = [
     ("a ! :v", {":v": 1}, None, INVALID + 'Syntax error; token: "!", near: "a !"'),
     ("a[x] = :v", {":v": 1}, None, INVALID + 'Syntax error; token: "x", near: "[ x ]"'),
     ("a AND b = :v", {":v": 1}, None, INVALID + 'Syntax error; token: "b", near: "AND b ="'),
-    ("a = :v", {}, None, INVALID + "An expression attribute value used in expression is not defined; attribute value: :v"),
+    ("a = :v", {}, None, INVALID + "An expression attribute value used in expression is not defined; attribute "
+     "value: :v"),
     ("#a = :v", {":v": 1}, None,
      INVALID + "An expression attribute name used in the document path is not defined; attribute name: #a"),
-    ("a = :v", {":v": 1, ":w": 1}, None, "Value provided in ExpressionAttributeValues unused in expressions: keys: {:w}"),
+    ("a = :v", {":v": 1, ":w": 1}, None, "Value provided in ExpressionAttributeValues unused in expressions: "
+     "keys: {:w}"),
     ("a = :v", {":v": 1}, {"#x": "y"}, "Value provided in ExpressionAttributeNames unused in expressions: keys: {#x}"),
     ("a = :v", {"v": 1}, None, 'ExpressionAttributeValues contains invalid key: Syntax error; key: "v"'),
     ("a = :v", {":v": 1}, {"x": "y"}, 'ExpressionAttributeNames contains invalid key: Syntax error; key: "x"'),
@@ -130,9 +132,12 @@ REFUSALS = [
      "{S,N,B,SS,NS,BS,M,L,NULL,BOOL}"),
     ("a = a", {}, None, INVALID + "The first operand must be distinct from the remaining operands for this operator or "
      "function; operator: =, first operand: [a]"),
-    ("a BETWEEN :v AND :w", {":v": 2, ":w": 1}, None, INVALID + "The BETWEEN operator requires upper bound to be greater "
-     "than or equal to lower bound; lower bound operand: AttributeValue: {N:2}, upper bound operand: AttributeValue: {N:1}"),
-    ("a BETWEEN :v AND :w", {":v": 2, ":w": "x"}, None, INVALID + "The BETWEEN operator requires same data type for lower "
+    ("a BETWEEN :v AND :w", {":v": 2, ":w": 1}, None, INVALID + "The BETWEEN operator requires upper bound to "
+     "be greater "
+     "than or equal to lower bound; lower bound operand: AttributeValue: {N:2}, upper bound operand: "
+      "AttributeValue: {N:1}"),
+    ("a BETWEEN :v AND :w", {":v": 2, ":w": "x"}, None, INVALID + "The BETWEEN operator requires same data type "
+     "for lower "
      "and upper bounds; lower bound operand: AttributeValue: {N:2}, upper bound operand: AttributeValue: {S:x}"),
     ("contains(contains(a, :v), :v)", {":v": 1}, None,
      INVALID + "The function is not allowed to be used this way in an expression; function: contains"),

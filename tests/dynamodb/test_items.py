@@ -126,8 +126,10 @@ async def test_an_update_makes_what_is_not_there(bus: EventBus, table: Table) ->
     ("item", "complaint"),
     [
         ({"pk": "a"}, MISSING_KEY),
-        ({"pk": "a", "sk": "1"}, "One or more parameter values were invalid: Type mismatch for key sk expected: N actual: S"),
-        ({"pk": "", "sk": 1}, "One or more parameter values are not valid. The AttributeValue for a key attribute cannot "
+        ({"pk": "a", "sk": "1"}, "One or more parameter values were invalid: Type mismatch for key sk expected: "
+         "N actual: S"),
+        ({"pk": "", "sk": 1}, "One or more parameter values are not valid. The AttributeValue for a key "
+         "attribute cannot "
          "contain an empty string value. Key: pk"),
         ({"pk": "a" * 2049, "sk": 1},
          "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import anyio
@@ -245,11 +247,10 @@ async def test_reading_goes_on_behind_an_item_that_is_gone(bus: EventBus, dynamo
     async with bus:
         for n in range(4):
             await table.put_item({"pk": "p", "sk": n})
-        for read in (
-            lambda **more: table.query("pk = :p", values={":p": "p"}, **more),
-            lambda **more: table.scan(**more),
-        ):
+        reads: list[Callable[..., Awaitable[Page]]] = [partial(table.query, "pk = :p", values={":p": "p"}), table.scan]
+        for read in reads:
             page = await read(limit=2)
+            assert page.last_evaluated_key is not None
             await table.delete_item(page.last_evaluated_key)
             assert [i["sk"] for i in await read(exclusive_start_key=page.last_evaluated_key)] == [2, 3]
             await table.put_item({"pk": "p", "sk": Decimal(1)})
@@ -279,7 +280,8 @@ PK = {":p": "no"}
          "Select type ALL_ATTRIBUTES is not supported for global secondary index keys-only because its projection type "
          "is not ALL"),
         ("country = :p", {"limit": 0},
-         "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater "
+         "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have "
+          "value greater "
          "than or equal to 1"),
         ("country = :p", {"exclusive_start_key": {"country": "no"}},
          "The provided starting key is invalid: The provided key element does not match the schema"),

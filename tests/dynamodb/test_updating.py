@@ -93,7 +93,8 @@ def test_an_update_changes_what_it_names(text: str, values: Any, changed: dict[s
         ("SET m[0] = :v", {":v": 1}, "The document path provided in the update expression is invalid for update"),
         ("REMOVE zz.b", None, "The document path provided in the update expression is invalid for update"),
         ("SET a = zz", None, "The provided expression refers to an attribute that does not exist in the item"),
-        ("SET a = zz + :v", {":v": 1}, "The provided expression refers to an attribute that does not exist in the item"),
+        ("SET a = zz + :v", {":v": 1}, "The provided expression refers to an attribute that does not exist in "
+         "the item"),
         ("SET a = s + :v", {":v": 1}, "An operand in the update expression has an incorrect data type"),
         ("SET a = list_append(n, :v)", {":v": []}, "An operand in the update expression has an incorrect data type"),
         ("ADD s :v", {":v": 1}, "An operand in the update expression has an incorrect data type"),
@@ -103,20 +104,24 @@ def test_an_update_changes_what_it_names(text: str, values: Any, changed: dict[s
          "function; operator or function: +, operand type: S"),
         ("SET a = list_append(l, :v)", {":v": "x"}, "Invalid UpdateExpression: Incorrect operand type for operator or "
          "function; operator or function: list_append, operand type: S"),
-        ("ADD n :v", {":v": "x"}, "Invalid UpdateExpression: Incorrect operand type for operator or function; operator: "
+        ("ADD n :v", {":v": "x"}, "Invalid UpdateExpression: Incorrect operand type for operator or function; "
+         "operator: "
          "ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND"),
-        ("DELETE ss :v", {":v": 1}, "Invalid UpdateExpression: Incorrect operand type for operator or function; operator: "
+        ("DELETE ss :v", {":v": 1}, "Invalid UpdateExpression: Incorrect operand type for operator or function; "
+         "operator: "
          "DELETE, operand type: NUMBER, typeSet: ALLOWED_FOR_DELETE_OPERAND"),
         ("SET a = :v SET b = :v", {":v": 1},
          'Invalid UpdateExpression: The "SET" section can only be used once in an update expression;'),
-        ("SET a = :v, a.b = :v", {":v": 1}, "Invalid UpdateExpression: Two document paths overlap with each other; must "
+        ("SET a = :v, a.b = :v", {":v": 1}, "Invalid UpdateExpression: Two document paths overlap with each "
+         "other; must "
          "remove or rewrite one of these paths; path one: [a], path two: [a, b]"),
         ("SET a.b = :v, a[1] = :v", {":v": 1}, "Invalid UpdateExpression: Two document paths conflict with each other; "
          "must remove or rewrite one of these paths; path one: [a, b], path two: [a, [1]]"),
         ("SET a = size(l)", None,
          "Invalid UpdateExpression: The function is not allowed in an update expression; function: size"),
         ("SET a = if_not_exists(:v, :v)", {":v": 1},
-         "Invalid UpdateExpression: Operator or function requires a document path; operator or function: if_not_exists"),
+         "Invalid UpdateExpression: Operator or function requires a document path; operator or function: "
+          "if_not_exists"),
         ("SET a = b + c + d", None, 'Invalid UpdateExpression: Syntax error; token: "+", near: "c + d"'),
         ("PUT a = :v", {":v": 1}, 'Invalid UpdateExpression: Syntax error; token: "PUT", near: "PUT a"'),
         ("ADD n m", None, 'Invalid UpdateExpression: Syntax error; token: "m", near: "n m"'),

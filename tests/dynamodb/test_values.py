@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,8 +114,10 @@ def test_sums_of_whole_numbers_are_exact(left: int, right: int) -> None:
         ({"NS": []}, "One or more parameter values were invalid: An number set  may not be empty"),
         ({"BS": []}, "One or more parameter values were invalid: Binary sets should not be empty"),
         ({"SS": ["a", "a"]}, "One or more parameter values were invalid: Input collection [a, a] contains duplicates."),
-        ({"NS": ["1", "1.0"]}, "One or more parameter values were invalid: Input collection [1, 1] contains duplicates."),
-        ({"NULL": False}, "One or more parameter values were invalid: Null attribute value types must have the value of true"),
+        ({"NS": ["1", "1.0"]}, "One or more parameter values were invalid: Input collection [1, 1] contains "
+         "duplicates."),
+        ({"NULL": False}, "One or more parameter values were invalid: Null attribute value types must have the "
+         "value of true"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_refused(value: Any, complaint: str) -> None:
