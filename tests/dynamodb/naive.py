@@ -53,7 +53,7 @@ def before(left: Any, right: Any) -> bool:
     if MISSING in (left, right) or kind(left) != kind(right) or kind(left) not in ("S", "N", "B"):
         return False
     if isinstance(left, str):
-        return len(left) == len(right) and all(same(one, two) for one, two in zip(left, right, strict=True))
+        return bool(left.encode() < right.encode())
     return bool(left < right)
 
 
@@ -98,7 +98,17 @@ PATHS: st.SearchStrategy[list[Any]] = st.one_of(
     st.sampled_from([["a"], ["b"], ["c"]]),
     st.tuples(st.sampled_from("abc"), st.one_of(st.sampled_from("abcd"), st.integers(0, 2))).map(list),
 )
-ITEMS = st.dictionaries(st.sampled_from(["a", "b", "c"]), plain_values(), max_size=3)
+SCALARS = st.one_of(
+    st.integers(-3, 3), st.sampled_from(["", "a", "b", "ab", "ü", "\U0001f600", "\uffff"]), st.binary(max_size=2)
+)
+NESTED = st.one_of(
+    SCALARS,
+    st.lists(SCALARS, max_size=3),
+    st.dictionaries(st.sampled_from("abcd"), SCALARS),
+    st.sets(st.sampled_from(["a", "b"]), min_size=1),
+    plain_values(),
+)
+ITEMS = st.fixed_dictionaries({}, optional={"a": NESTED, "b": NESTED, "c": NESTED})
 
 
 @st.composite
@@ -134,15 +144,10 @@ def _name(values: dict[str, Any], value: Any) -> str:
     return name
 
 
-SCALARS = st.one_of(
-    st.integers(-3, 3), st.sampled_from(["", "a", "b", "ab", "ü", "\U0001f600", "\uffff"]), st.binary(max_size=2)
-)
-
-
 @st.composite
 def _comparison(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
     path, operator = draw(PATHS), draw(st.sampled_from(list(ORDERS)))
-    value = draw(plain_values() if operator in ("=", "<>") else SCALARS)
+    value = draw(NESTED if operator in ("=", "<>") else SCALARS)
     name, order = _name(values, value), ORDERS[operator]
     if draw(st.booleans()):
         return Sample(f"{written(path)} {operator} {name}", lambda item: order(at(path, item), value), 3)
@@ -175,7 +180,7 @@ def _function(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
                 3,
             )
         case 4:
-            sought = draw(plain_values())
+            sought = draw(NESTED)
             name = _name(values, sought)
             return Sample(f"contains({text}, {name})", lambda item: contains(at(path, item), sought), 3)
         case _:
@@ -203,7 +208,7 @@ def _between(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
 @st.composite
 def _in(draw: st.DrawFn, values: dict[str, Any]) -> Sample:
     path = draw(PATHS)
-    options = draw(st.lists(plain_values(), min_size=1, max_size=3))
+    options = draw(st.lists(NESTED, min_size=1, max_size=3))
     names = ", ".join(_name(values, option) for option in options)
     return Sample(
         f"{written(path)} in ({names})", lambda item: any(same(at(path, item), option) for option in options), 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dynamodb.naive import ITEMS, conditions
@@ -39,6 +39,7 @@ def complaint(text: str, values: dict[str, Any] | None = None, names: Any = None
     return caught.value.message
 
 
+@settings(max_examples=500, deadline=None)
 @given(st.data(), ITEMS)
 def test_conditions_mean_what_the_obvious_evaluation_says(data: st.DataObject, item: dict[str, Any]) -> None:
     """All operators and functions, nested, with as many parentheses as chance wants."""

@@ -271,6 +271,22 @@ async def test_a_deleted_table_is_gone(bus: EventBus, dynamodb: DynamoDB, table:
             dynamodb.delete_table(table)
 
 
+async def test_a_table_counts_its_items_and_their_bytes(bus: EventBus, dynamodb: DynamoDB) -> None:
+    """Also of its indexes, and after every kind of change."""
+    table = dynamodb.create_table("sized", "id", indexes={"by-n": {"n": "N"}})
+    async with bus:
+        await table.put_item({"id": "a", "n": 1})
+        await table.put_item({"id": "a", "n": 1, "x": "12345"})
+        await table.put_item({"id": "b"})
+        shown = table.describe()
+        assert (shown["ItemCount"], shown["TableSizeBytes"]) == (2, (3 + 3 + 6) + 3)
+        [index] = shown["GlobalSecondaryIndexes"]
+        assert (index["ItemCount"], index["IndexSizeBytes"]) == (1, 12)
+        await table.delete_item({"id": "a"})
+        assert (table.describe()["ItemCount"], table.describe()["TableSizeBytes"]) == (1, 3)
+        assert table.describe()["GlobalSecondaryIndexes"][0]["IndexSizeBytes"] == 0
+
+
 def test_deletion_protection_protects(dynamodb: DynamoDB, table: Table) -> None:
     table.deletion_protection = True
     with pytest.raises(ValidationError, match="protected against deletion"):
