@@ -39,7 +39,7 @@ def complaint(text: str, values: dict[str, Any] | None = None, names: Any = None
     return caught.value.message
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data(), ITEMS)
 def test_conditions_mean_what_the_obvious_evaluation_says(data: st.DataObject, item: dict[str, Any]) -> None:
     """All operators and functions, nested, with as many parentheses as chance wants."""
@@ -68,6 +68,31 @@ def test_operators_bind_as_documented(text: str, expected: bool) -> None:
         holds(text, {"a": 1, "b": 1}, {name: v for name, v in {":one": 1, ":two": 2}.items() if name in text})
         is expected
     )
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [
+        (9, 10),
+        (-10, -9),
+        ("10", "9"),
+        ("Z", "a"),
+        ("b", "bb"),
+        ("\uffff", "\U0001f600"),
+        (b"\x0a", b"\x0b"),
+        (b"", b"\x00"),
+    ],
+)
+def test_scalars_have_an_order(smaller: Any, larger: Any) -> None:
+    """Numbers by value, texts as UTF-8 and binary by byte; nothing else has one."""
+    values = {":l": larger}
+    for operator in ("<", "<=", "<>"):
+        assert holds(f"a {operator} :l", {"a": smaller}, values)
+        assert not holds(f":l {operator} a", {"a": smaller}, values) or operator == "<>"
+    for operator in (">", ">=", "="):
+        assert not holds(f"a {operator} :l", {"a": smaller}, values)
+    assert holds("a >= :l", {"a": larger}, values)
+    assert not holds("a < :l OR a > :l", {"a": str(smaller) if isinstance(smaller, int) else 1}, values)
 
 
 def test_names_stand_for_anything() -> None:

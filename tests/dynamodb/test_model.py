@@ -84,10 +84,8 @@ async def act(world: World, model: dict[Any, Any], operation: Operation) -> None
             model.pop(key, None)
         case ("swap", (pk, sk) as one, other) if one != other:
             target = {"pk": other[0], "sk": other[1]}
-            actions: list[WriteAction] = [
-                Delete(table, {"pk": pk, "sk": sk}, condition="attribute_exists(pk)"),
-                Put(table, target),
-            ]
+            gone = Delete(table, {"pk": pk, "sk": sk}, condition="attribute_exists(pk)")
+            actions: list[WriteAction] = [gone, Put(table, target)]
             try:
                 await world.dynamodb.transact_write_items(actions)
             except TransactionCanceled:
