@@ -3,7 +3,7 @@
     dynamodb           the next number: sequence numbers are made of it
     dynamodb_tables    table NUL                → its key, by which a store and the code that declares it are compared
     dynamodb_items     table NUL key            → an item, in typed form
-    dynamodb_streams   table NUL                → label, view type and shards of its stream
+    dynamodb_streams   table NUL                → view type, beginning and shards of its stream
     dynamodb_records   table NUL sequence       → a stream record
 
 An item and its stream record are changed in one step, so they are written together or not at all. Whoever writes is
@@ -87,12 +87,12 @@ class KeptTable:
         row = self._keeping.streams.get(self._own)
         if row is None:
             return False
-        label, view_type, created_at, shards = loads(row)
+        view_type, created_at, shards = loads(row)
         if view_type != stream.view_type:
             self.forget_stream()
             return False
         by_id = {shard[0]: _shard(shard) for shard in shards}
-        stream.take_up(label, created_at, list(by_id.values()))
+        stream.take_up(created_at, list(by_id.values()))
         for _, record_row in rows_of(self._keeping.records, self._name):
             shard_id, record = _record(record_row)
             if (shard := by_id.get(shard_id)) is not None:
@@ -136,7 +136,7 @@ class KeptTable:
         shards = [
             [s.shard_id, s.low, s.high, s.starts_at, s.parents, s.ends_at, s.closed_at] for s in stream.all_shards()
         ]
-        row = [stream.stream_label, stream.view_type, stream.created_at, _digits(shards)]
+        row = [stream.view_type, stream.created_at, _digits(shards)]
         self._keeping.streams.put(self._own, dumps(row))
 
     def trimmed(self, records: Iterable[StreamRecord]) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 Indexes = Mapping[str, "Index | KeyLike"]
 
+KEPT_LABEL = "2000-01-01T00:00:00.000"
+"""Of a stream that a store may have the beginning of."""
+
 
 class DynamoDB:
     """The tables of a bus; make it once.
@@ -56,6 +59,8 @@ class DynamoDB:
         """The next number of the sequence that all streams share."""
         self._tables: dict[str, Table] = {}
         self._streams: list[Stream] = []
+        self._stream_arns: set[str] = set()
+        """Of all streams ever, so that none is taken for another."""
         self._keeping: Keeping | None = None
         bus.claim("DynamoDB")
         bus.when_started(self._take_up)
@@ -129,6 +134,7 @@ class DynamoDB:
         if self._keeping is not None:
             table.keep(self._keeping)
         self._tables[schema.name] = table
+        self.can_be_polled(table)
         return table
 
     def delete_table(self, table: Table | str) -> None:
@@ -137,6 +143,7 @@ class DynamoDB:
         if isinstance(table, Table) and doomed is not table:
             raise TableNotFound(f"Requested resource not found: Table: {table.name} not found")
         doomed.close()
+        self.cannot_be_polled(doomed)
         del self._tables[doomed.name]
 
     def table(self, name: str, *, is_configuration: bool = False) -> Table:
@@ -153,7 +160,9 @@ class DynamoDB:
     def streams(self) -> list[Stream]:
         """All streams that can be read, also those of the last 24 hours that write no more."""
         horizon = self.bus.clock.now() - RETENTION
-        self._streams = [s for s in self._streams if s.disabled_at is None or s.disabled_at >= horizon]
+        for stream in [s for s in self._streams if s.disabled_at is not None and s.disabled_at < horizon]:
+            self._streams.remove(stream)
+            self.cannot_be_polled(stream)
         return list(self._streams)
 
     def stream(self, arn: str) -> Stream:
@@ -166,16 +175,30 @@ class DynamoDB:
     def has_stream(self, stream: Stream) -> None:
         """Called by a table: it has a stream from now on."""
         self._streams.append(stream)
+        self.can_be_polled(stream)
+
+    def can_be_polled(self, source: Table | Stream) -> None:
+        """Let functions find a source by its ARN; a table stands for its stream."""
+        if (pollables := getattr(self.bus, "pollables", None)) is not None:
+            pollables.add(source)
+
+    def cannot_be_polled(self, source: Table | Stream) -> None:
+        """It has another ARN now, or is gone."""
+        if (pollables := getattr(self.bus, "pollables", None)) is not None:
+            pollables.remove(source)
 
     def stream_label(self, table_arn: str) -> str:
-        """The label of a stream that begins now: the instant, later by a millisecond if that is taken."""
-        now = self.bus.clock.now()
-        taken = {stream.arn for stream in self._streams}
-        for millisecond in itertools.count():
-            label = iso_time(now + millisecond / 1000)[:-1]
-            if f"{table_arn}/stream/{label}" not in taken:
-                return label
-        raise AssertionError
+        """The label of a stream that begins now: the instant, later by a millisecond if that is taken.
+
+        On a bus with a store a table's first stream has a fixed one, for after a restart it goes on: permissions and
+        positions that name its ARN hold.
+        """
+        labels = (iso_time(self.bus.clock.now() + n / 1000)[:-1] for n in itertools.count())
+        if self.bus.store is not None:
+            labels = itertools.chain([KEPT_LABEL], labels)
+        label = next(label for label in labels if f"{table_arn}/stream/{label}" not in self._stream_arns)
+        self._stream_arns.add(f"{table_arn}/stream/{label}")
+        return label
 
     # -- several items ------------------------------------------------------------------------------------------------
 

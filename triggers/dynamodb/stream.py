@@ -72,9 +72,9 @@ class Stream:
         self.stream_label = stream_label
         self._shards = first_shards(shards, FIRST_SEQUENCE, self._shard_id)
 
-    def take_up(self, stream_label: str, created_at: float, shards: list[Shard]) -> None:
-        """A stream that a store has had."""
-        self.stream_label, self.created_at, self._shards = stream_label, created_at, shards
+    def take_up(self, created_at: float, shards: list[Shard]) -> None:
+        """Go on as what a store has of this stream."""
+        self.created_at, self._shards = created_at, shards
 
     @property
     def arn(self) -> str:
