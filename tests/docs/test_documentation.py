@@ -18,7 +18,8 @@ import triggers
 from eventbus import EventBus, Reason, errors
 from eventbus.storage import errors as storage_errors
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, first_column, links, section
-from triggers import S3, SNS, SQS
+from triggers import S3, SNS, SQS, DynamoDB
+from triggers.dynamodb import Stream, Table
 from triggers.s3 import Bucket
 from triggers.sns import Subscription, Topic
 from triggers.sqs import Queue
@@ -123,7 +124,9 @@ def test_the_reference_lists_every_error(module: ModuleType) -> None:
             assert re.search(rf"\b{name}\b", text), f"{name} is not in the reference"
 
 
-@pytest.mark.parametrize("kind", [EventBus, eventbus.Function, S3, Bucket, SNS, Topic, Subscription, SQS, Queue])
+@pytest.mark.parametrize(
+    "kind", [EventBus, eventbus.Function, S3, Bucket, SNS, Topic, Subscription, SQS, Queue, DynamoDB, Table, Stream]
+)
 def test_the_reference_names_every_public_call(kind: type) -> None:
     """What users can call is there; twins ending in `_nowait`, and what only the engine calls, are named together."""
     text = REFERENCE.read_text(encoding="utf-8")

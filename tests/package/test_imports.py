@@ -88,7 +88,9 @@ def test_what_comes_with_an_extra_is_imported_only_where_it_is_used() -> None:
     assert eager == []
 
 
-@pytest.mark.parametrize("statement", ["import eventbus", "import triggers; triggers.S3, triggers.SNS, triggers.SQS"])
+@pytest.mark.parametrize(
+    "statement", ["import eventbus", "import triggers; triggers.S3, triggers.SNS, triggers.SQS, triggers.DynamoDB"]
+)
 def test_importing_loads_nothing_that_an_extra_brings(statement: str) -> None:
     script = f"{statement}; import sys; print(*sorted(m for m in sys.modules if '.' not in m))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT).stdout

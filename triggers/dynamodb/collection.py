@@ -17,6 +17,10 @@ HASHES = 1 << 64
 """The hashes of partition keys are below this."""
 
 
+MANY = 1000
+"""Empty partitions that are not worth a thought."""
+
+
 @attrs.define(eq=False)
 class Stored:
     """An item as a table keeps it; never changed."""
@@ -43,7 +47,11 @@ class Collection:
     def __init__(self) -> None:
         self._partitions: dict[Any, Partition] = {}
         self._order: list[tuple[int, Any]] = []
-        """(hash, partition key) of every partition, in ascending order."""
+        """(hash, partition key) of partitions, in ascending order: those that the latest scan knew."""
+        self._fresh: list[Any] = []
+        """Partition keys that have come since; sorted in when somebody scans, so that writing stays cheap."""
+        self._empty = 0
+        """Partitions without items, which are taken out when they are many."""
         self.count = 0
         self.bytes = 0
 
@@ -62,7 +70,9 @@ class Collection:
         partition = self._partitions.get(content)
         if partition is None:
             partition = self._partitions[content] = Partition()
-            insort(self._order, (hash_of(content), content))
+            self._fresh.append(content)
+        elif not partition.sorts:
+            self._empty -= 1
         before = partition.by_sort.get(sort)
         if before is None:
             insort(partition.sorts, sort)
@@ -82,11 +92,22 @@ class Collection:
         self.count -= 1
         del partition.sorts[bisect_left(partition.sorts, sort)]
         if not partition.sorts:
-            del self._partitions[content]
-            del self._order[bisect_left(self._order, (hash_of(content), content))]
+            self._empty += 1
+            if self._empty > MANY and self._empty * 2 > len(self._partitions):
+                self._purge()
+
+    def _purge(self) -> None:
+        self._partitions = {content: each for content, each in self._partitions.items() if each.sorts}
+        self._order = [entry for entry in self._order if entry[1] in self._partitions]
+        self._fresh = [content for content in self._fresh if content in self._partitions]
+        self._empty = 0
 
     def scan(self, low: int, high: int, after: Place | None) -> Iterator[Stored]:
         """Every item whose hash is in a range, in order, beginning behind a place."""
+        if self._fresh:
+            self._order += [(hash_of(content), content) for content in self._fresh]
+            self._order.sort()
+            self._fresh = []
         at = bisect_left(self._order, low, key=lambda entry: entry[0])
         skip: Any = None
         if after is not None:

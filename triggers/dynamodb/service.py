@@ -193,7 +193,7 @@ class DynamoDB:
         On a bus with a store a table's first stream has a fixed one, for after a restart it goes on: permissions and
         positions that name its ARN hold.
         """
-        labels = (iso_time(self.bus.clock.now() + n / 1000)[:-1] for n in itertools.count())
+        labels: Iterator[str] = (iso_time(self.bus.clock.now() + n / 1000)[:-1] for n in itertools.count())
         if self.bus.store is not None:
             labels = itertools.chain([KEPT_LABEL], labels)
         label = next(label for label in labels if f"{table_arn}/stream/{label}" not in self._stream_arns)
