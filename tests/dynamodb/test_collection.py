@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triggers.dynamodb import collection
@@ -13,6 +13,7 @@ PLACES = st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 2))
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "remove", "scan"]), PLACES), max_size=40)
 
 
+@settings(deadline=None)
 @given(STEPS, st.sampled_from([0, 1, 1000]))
 def test_items_are_in_the_order_of_their_hashes(steps: list[tuple[str, tuple[str, int]]], many: int) -> None:
     """Whenever somebody looks, and however soon empty partitions are taken out."""

@@ -262,6 +262,12 @@ async def test_a_table_declared_with_another_key_is_refused(store: Any) -> None:
     world = World(store())
     async with world.bus:
         await work(world)
+    bus = EventBus(store=store())
+    dynamodb = DynamoDB(bus)
+    async with bus:
+        with pytest.raises(ConfigurationError, match="declare it as it was, or delete_table it first"):
+            dynamodb.create_table("things", "id", stream="KEYS_ONLY")
+        assert (len(dynamodb), dynamodb.streams) == (0, [])
     world = World(store(), key="id")
     with pytest.raises(ConfigurationError, match="the store holds items of table 'things' with key="):
         async with world.bus:

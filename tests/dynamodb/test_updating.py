@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triggers.dynamodb import ValidationError
@@ -143,6 +143,7 @@ def test_a_sum_has_the_range_of_numbers() -> None:
         updated("SET n = :v + :v", {":v": Decimal("9.9E+125")})
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), max_size=8), st.sets(st.integers(0, 9), max_size=6), st.sets(st.integers(0, 9)))
 def test_elements_of_lists_go_by_the_old_indexes(items: list[int], changed: set[int], removed: set[int]) -> None:
     """Whatever the order in which an update names them."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer  # type: ignore[import-untyped]
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dynamodb.strategies import NUMBERS, plain_values
@@ -32,12 +32,14 @@ def without_binary(value: Any) -> Any:
     return value
 
 
+@settings(deadline=None)
 @given(plain_values())
 def test_the_typed_form_is_boto3s(value: Any) -> None:
     """But for the spelling of numbers and the order of sets, which DynamoDB changes as well."""
     assert checked(without_binary(SERIALIZER.serialize(value))) == to_typed(value)
 
 
+@settings(deadline=None)
 @given(plain_values())
 def test_the_plain_form_is_boto3s(value: Any) -> None:
     """From the typed form, boto3 and we read the same."""
@@ -45,6 +47,7 @@ def test_the_plain_form_is_boto3s(value: Any) -> None:
     assert without_binary(DESERIALIZER.deserialize(typed)) == from_typed(typed)
 
 
+@settings(deadline=None)
 @given(plain_values())
 def test_what_is_stored_comes_back(value: Any) -> None:
     """Through the typed form, through a copy, through JSON, and checked again."""
@@ -55,6 +58,7 @@ def test_what_is_stored_comes_back(value: Any) -> None:
     assert checked(typed) == typed
 
 
+@settings(deadline=None)
 @given(NUMBERS)
 def test_a_canonical_number_is_the_same_number(number: int | Decimal) -> None:
     """And canonical already."""
@@ -94,6 +98,7 @@ def test_a_number_that_cannot_be_is_refused(text: str, complaint: str) -> None:
     assert caught.value.message == complaint
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**20), 10**20), st.integers(-(10**20), 10**20))
 def test_sums_of_whole_numbers_are_exact(left: int, right: int) -> None:
     """Whichever way they are computed."""

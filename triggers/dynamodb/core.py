@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from triggers.dynamodb.collection import Collection, Stored, hash_of
 from triggers.dynamodb.errors import TableNotFound
-from triggers.dynamodb.expiring import DELAY, Expirations, expires_at, is_due
+from triggers.dynamodb.expiring import DELAY, TOO_OLD, Expirations, expires_at, is_due
 from triggers.dynamodb.keys import Place, place_in_index
 from triggers.dynamodb.records import StreamRecord
 from triggers.dynamodb.shards import Shard
@@ -118,7 +118,7 @@ class TableCore:
 
     def _watch_expiry(self, stored: Stored, attribute: str) -> None:
         moment = expires_at(stored.item, attribute)
-        if moment is not None:
+        if moment is not None and moment > self._bus.clock.now() - TOO_OLD:
             self._expirations.add(stored.place, moment + DELAY)
             self._arm_expiry()
 
@@ -137,10 +137,14 @@ class TableCore:
         attribute, now = self._expiry_attribute, self._bus.clock.now()
         for place in self._expirations.due(now):
             stored = self._items.get(place)
-            if attribute is not None and stored is not None and is_due(stored.item, attribute, now):
+            if attribute is None or stored is None:
+                continue
+            if is_due(stored.item, attribute, now):
                 cause = self._bus.note("expire", self, self._shown(stored.item))
                 self._change(place, stored, None, cause, is_expiry=True)
                 self._bus.count("TimeToLiveDeletedItemCount", self.arn)
+            else:
+                self._watch_expiry(stored, attribute)  # its time was put off
         self._arm_expiry()
 
     def _shown(self, key: Item) -> str:

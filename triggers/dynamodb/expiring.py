@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from decimal import Decimal
 
 from triggers.dynamodb.keys import Place
@@ -31,14 +32,21 @@ def is_due(item: Item, attribute: str, now: float) -> bool:
 
 
 class Expirations:
-    """Places of items by the instant at which they are due. Whether an item still is must be asked when it is."""
+    """Places of items by the instant at which to look at them: once for each, however often its time is put off.
+
+    Whether an item has expired must be asked then, and if it hasn't, its place added again.
+    """
 
     def __init__(self) -> None:
+        self._waiting: dict[Place, float] = {}
         self._heap: list[tuple[float, int, Place]] = []
         self._order = itertools.count()
 
     def add(self, place: Place, due_at: float) -> None:
-        """Look at this place at this instant."""
+        """Look at this place at this instant, unless that is to be done before."""
+        if self._waiting.get(place, math.inf) <= due_at:
+            return
+        self._waiting[place] = due_at
         heapq.heappush(self._heap, (due_at, next(self._order), place))
 
     @property
@@ -50,5 +58,8 @@ class Expirations:
         """The places whose time has come, taken out."""
         places = []
         while self._heap and self._heap[0][0] <= now:
-            places.append(heapq.heappop(self._heap)[2])
+            due_at, _, place = heapq.heappop(self._heap)
+            if self._waiting.get(place) == due_at:  # else it has been looked at before
+                del self._waiting[place]
+                places.append(place)
         return places

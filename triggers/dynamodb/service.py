@@ -12,7 +12,7 @@ from triggers.dynamodb.batches import batch_get, batch_write
 from triggers.dynamodb.configured import already_exists
 from triggers.dynamodb.core import reaches_nobody
 from triggers.dynamodb.errors import StreamNotFound, TableNotFound, TransactionCanceled, ValidationError
-from triggers.dynamodb.keeping import Keeping
+from triggers.dynamodb.keeping import Keeping, KeptTable
 from triggers.dynamodb.plain import from_item
 from triggers.dynamodb.results import BatchItems
 from triggers.dynamodb.schema import (
@@ -126,6 +126,8 @@ class DynamoDB:
             raise already_exists(schema.name)
         if view_type is not None:
             check_view_type(view_type)
+        if self._keeping is not None:
+            KeptTable(self._keeping, schema.name).declared(schema)
         table = Table(self, schema)
         if time_to_live is not None:
             table.update_time_to_live(time_to_live)
