@@ -9,6 +9,7 @@ import pytest
 
 from eventbus import EventBus, VirtualClock
 from triggers.dynamodb import DynamoDB, Table, ValidationError
+from triggers.dynamodb.expiring import Expirations
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +84,17 @@ async def test_what_is_no_time_or_longer_past_than_five_years_stays(
         await sessions.put_item({"id": "a", "until": until})
         await clock.advance(YEAR)
         assert await ids(sessions) == ["a"]
+
+
+def test_putting_off_costs_nothing() -> None:
+    """A session that is refreshed a thousand times is looked at once; bringing it forward counts."""
+    expirations = Expirations()
+    for due_at in range(100, 1100):
+        expirations.add(("a", ""), due_at)
+    expirations.add(("a", ""), 50)
+    assert expirations.next_due == 50
+    assert expirations.due(60) == [("a", "")]
+    assert expirations.due(2000) == []
 
 
 async def test_what_is_past_already_goes_at_once(bus: EventBus, clock: VirtualClock, sessions: Table) -> None:
