@@ -6,12 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
-
 from triggers.dynamodb.capacity import consumed, read_units
-from triggers.dynamodb.collection import HASHES, Collection, Stored
+from triggers.dynamodb.collection import HASHES, Stored
 from triggers.dynamodb.errors import ValidationError
-from triggers.dynamodb.expressions.evaluation import evaluate, project
+from triggers.dynamodb.expressions.evaluation import project
 from triggers.dynamodb.expressions.tree import (
     Arithmetic,
     Between,
@@ -24,44 +22,20 @@ from triggers.dynamodb.expressions.tree import (
     Not,
     Operand,
     Path,
-    Projection,
 )
 from triggers.dynamodb.key_conditions import KeyCondition, key_condition
 from triggers.dynamodb.keys import Place, place_in_index, place_of_key
+from triggers.dynamodb.pages import PageReader, View, selected
 from triggers.dynamodb.parameters import Expressions, check_request
-from triggers.dynamodb.schema import IndexSchema, KeySchema
+from triggers.dynamodb.schema import KeySchema
 from triggers.dynamodb.values import Item, copied_item, item_size
 from triggers.dynamodb.writing import WritingTable
 
-PAGE = 1_048_576
-"""Bytes that one Query or Scan reads (DynamoDB quotas)."""
 MAX_SEGMENTS = 1_000_000
 _PAGED = (
     "TableName IndexName Select Limit ConsistentRead ExclusiveStartKey ReturnConsumedCapacity ProjectionExpression "
     "FilterExpression ExpressionAttributeNames ExpressionAttributeValues"
 )
-
-
-@attrs.frozen(eq=False)
-class View:
-    """What is read: the table itself, or one of its indexes."""
-
-    collection: Collection
-    key: KeySchema
-    index: IndexSchema | None
-
-    def size(self, stored: Stored, table_key: KeySchema) -> int:
-        """Bytes that an item counts for in this view."""
-        if self.index is None or self.index.projection == "ALL":
-            return stored.size
-        return item_size(self.shown(stored.item, table_key))
-
-    def shown(self, item: Item, table_key: KeySchema) -> Item:
-        """What this view has of an item."""
-        if self.index is None or self.index.projection == "ALL":
-            return item
-        kept = {*table_key.types, *self.key.types, *self.index.attributes}
-        return {name: value for name, value in item.items() if name in kept}
 
 
 class ReadingTable(WritingTable):
@@ -150,84 +124,15 @@ class ReadingTable(WritingTable):
         place = place_of_key({name: start[name] for name in self._schema.key.types}, self._schema.key)
         return place if view.index is None else place_in_index(start, place, view.index)
 
-    def _page_of(self, request: Mapping[str, Any], view: View, expressions: Expressions) -> Page:
+    def _page_of(self, request: Mapping[str, Any], view: View, expressions: Expressions) -> PageReader:
         limit = request.get("Limit")
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
             raise ValidationError.member(limit, "limit", "Member must have value greater than or equal to 1")
         condition, projection = expressions.condition("FilterExpression"), expressions.projection()
         expressions.done()
-        return Page(request, self.name, view, self._schema.key, limit, condition, projection, _selected(request, view))
-
-
-@attrs.frozen(eq=False)
-class Page:
-    """One answer of Query or Scan: how much is read, what of it is shown."""
-
-    request: Mapping[str, Any]
-    table: str
-    view: View
-    table_key: KeySchema
-    limit: int | None
-    condition: Condition | None
-    projection: Projection | None
-    select: str
-
-    def read(self, items: Iterator[Stored]) -> dict[str, Any]:
-        """Read until the limit or 1 MB, and show what fulfils the filter."""
-        shown: list[Item] = []
-        scanned = size = 0
-        last: Stored | None = None
-        for stored in items:
-            if scanned == self.limit or size > PAGE:
-                break  # there is more
-            scanned += 1
-            size += self.view.size(stored, self.table_key)
-            last = stored
-            item = self.view.shown(stored.item, self.table_key) if self.select != "ALL_ATTRIBUTES" else stored.item
-            if self.condition is None or evaluate(self.condition, item):
-                shown.append(item)
-        else:
-            if scanned != self.limit:
-                last = None
-        response: dict[str, Any] = {"Count": len(shown), "ScannedCount": scanned}
-        if self.select != "COUNT":
-            response["Items"] = [
-                copied_item(item if self.projection is None else project(item, self.projection)) for item in shown
-            ]
-        if last is not None:
-            response["LastEvaluatedKey"] = {**self.view.key.of(last.item), **self.table_key.of(last.item)}
-        if "ReturnConsumedCapacity" in self.request:
-            units = read_units(size, is_consistent=bool(self.request.get("ConsistentRead")))
-            if capacity := consumed(self.request, self.table, units, self.view.index):
-                response["ConsumedCapacity"] = capacity
-        return response
-
-
-def _selected(request: Mapping[str, Any], view: View) -> str:
-    """What `Select` and a projection together ask for."""
-    select: str | None = request.get("Select")
-    has_projection = request.get("ProjectionExpression") is not None
-    if has_projection and select not in (None, "SPECIFIC_ATTRIBUTES"):
-        raise ValidationError(
-            f"Cannot specify the ProjectionExpression when choosing to get {select}",
-            mend='leave select out, or pass select="SPECIFIC_ATTRIBUTES"',
+        return PageReader(
+            request, self.name, view, self._schema.key, limit, condition, projection, selected(request, view)
         )
-    if select == "SPECIFIC_ATTRIBUTES" and not has_projection:
-        raise ValidationError(
-            "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
-        )
-    if select == "ALL_PROJECTED_ATTRIBUTES" and view.index is None:
-        raise ValidationError("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
-    index = view.index
-    if select == "ALL_ATTRIBUTES" and index is not None and not index.is_local and index.projection != "ALL":
-        raise ValidationError.of(
-            f"Select type ALL_ATTRIBUTES is not supported for global secondary index {index.name} because its "
-            "projection type is not ALL"
-        )
-    if select is not None:
-        return select
-    # a local index fetches from the table what a projection names and the index has not
-    return "ALL_ATTRIBUTES" if has_projection and index is not None and index.is_local else "ALL_PROJECTED_ATTRIBUTES"
 
 
 def _matching(view: View, condition: KeyCondition, start: Place | None, *, is_forward: bool) -> Iterator[Stored]:

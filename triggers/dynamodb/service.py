@@ -13,6 +13,7 @@ from triggers.dynamodb.configured import already_exists
 from triggers.dynamodb.core import reaches_nobody
 from triggers.dynamodb.errors import StreamNotFound, TableNotFound, TransactionCanceled, ValidationError
 from triggers.dynamodb.keeping import Keeping, KeptTable
+from triggers.dynamodb.operations import perform
 from triggers.dynamodb.plain import from_item
 from triggers.dynamodb.results import BatchItems
 from triggers.dynamodb.schema import (
@@ -181,7 +182,7 @@ class DynamoDB:
 
     def can_be_polled(self, source: Table | Stream) -> None:
         """Let functions find a source by its ARN; a table stands for its stream."""
-        if (pollables := getattr(self.bus, "pollables", None)) is not None:
+        if (pollables := getattr(self.bus, "pollables", None)) is not None:  # where there are event source mappings
             pollables.add(source)
 
     def cannot_be_polled(self, source: Table | Stream) -> None:
@@ -306,8 +307,6 @@ class DynamoDB:
 
     def call_nowait(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The synchronous twin of `call`."""
-        from triggers.dynamodb.operations import perform
-
         return perform(self, operation, request)
 
     def _take_up(self) -> None:

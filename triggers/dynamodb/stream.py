@@ -190,6 +190,7 @@ class Stream:
 
     def poll_into(self, function: Any, **options: Any) -> Any:
         """For `function.poll(table.stream)`: create the event source mapping."""
+        # imported when it is needed: who polls no stream needs no pollers
         return import_module("triggers.polling").poll_stream(self._bus, self, function, **options)
 
     # -- DynamoDB Streams' own operations -----------------------------------------------------------------------------

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import TypeVar
+from collections.abc import Mapping
 
 from triggers.dynamodb.errors import InvalidExpression
+from triggers.dynamodb.expressions.checks import (
+    check_assignable,
+    check_bounds,
+    check_overlap,
+    check_type,
+    check_type_name,
+    invalid,
+)
 from triggers.dynamodb.expressions.parser import MEASURES
 from triggers.dynamodb.expressions.tree import (
     Arithmetic,
@@ -27,9 +33,7 @@ from triggers.dynamodb.expressions.tree import (
     Reference,
     Update,
 )
-from triggers.dynamodb.values import SCALARS, TYPES, AttributeValue, tag_of
-
-C = TypeVar("C")
+from triggers.dynamodb.values import SCALARS, AttributeValue, tag_of
 
 _is_alias = re.compile(r"#[A-Za-z0-9_]+").fullmatch
 _is_value_name = re.compile(r":[A-Za-z0-9_]+").fullmatch
@@ -65,7 +69,7 @@ class Binding:
                 )
             case Between(operand, lower, upper):
                 bound = Between(*(self._operand(each, expression) for each in (operand, lower, upper)))
-                _check_bounds(bound, expression)
+                check_bounds(bound, expression)
                 return bound
             case In(operand, options):
                 return In(self._operand(operand, expression), tuple(self._operand(o, expression) for o in options))
@@ -74,14 +78,14 @@ class Binding:
 
     def _compare(self, operator: str, left: Operand, right: Operand, expression: str) -> Compare:
         if isinstance(left, Path) and left == right:
-            raise _invalid(
+            raise invalid(
                 expression,
                 "The first operand must be distinct from the remaining operands for this operator or function; "
                 f"operator: {operator}, first operand: {left}",
             )
         if operator not in ("=", "<>"):
             for side in (left, right):
-                _check_type(side, SCALARS, expression, operator, "operator")
+                check_type(side, SCALARS, expression, operator, "operator")
         return Compare(operator, left, right)
 
     def _call(self, call: Call, expression: str) -> Call:
@@ -89,21 +93,21 @@ class Binding:
         name = call.name
         if any(isinstance(argument, Call) and argument.name not in MEASURES for argument in arguments):
             inner = next(a.name for a in arguments if isinstance(a, Call))
-            raise _invalid(
+            raise invalid(
                 expression, f"The function is not allowed to be used this way in an expression; function: {inner}"
             )
         first = arguments[0]
         if name in ("attribute_exists", "attribute_not_exists") and not isinstance(first, Path):
-            raise _invalid(expression, f"Operator or function requires a document path; operator or function: {name}")
+            raise invalid(expression, f"Operator or function requires a document path; operator or function: {name}")
         if name == "begins_with":
             for argument in arguments:
-                _check_type(argument, ("S", "B"), expression, name)
+                check_type(argument, ("S", "B"), expression, name)
         if name == "attribute_type":
-            _check_type_name(arguments[1], expression)
+            check_type_name(arguments[1], expression)
         if name == "size":
-            _check_type(first, ("S", "B", "SS", "NS", "BS", "L", "M"), expression, name)
+            check_type(first, ("S", "B", "SS", "NS", "BS", "L", "M"), expression, name)
         if name == "contains" and isinstance(first, Path) and first == arguments[1]:
-            raise _invalid(
+            raise invalid(
                 expression,
                 "The first operand must be distinct from the remaining operands for this operator or function; "
                 f"operator: contains, first operand: {first}",
@@ -127,12 +131,12 @@ class Binding:
             assert isinstance(operand, Literal)
             tag = tag_of(operand.value)
             if tag not in _ALLOWED[clause.verb]:
-                raise _invalid(
+                raise invalid(
                     "UpdateExpression",
                     f"Incorrect operand type for operator or function; operator: {clause.verb}, operand type: "
                     f"{_TYPE_NAMES[tag]}, typeSet: ALLOWED_FOR_{clause.verb}_OPERAND",
                 )
-        _check_assignable(operand)
+        check_assignable(operand)
         return Clause(clause.verb, path, operand)
 
     def projection(self, tree: Projection) -> Projection:
@@ -155,7 +159,7 @@ class Binding:
             return element
         name = self._names.get(element)
         if name is None:
-            raise _invalid(
+            raise invalid(
                 expression,
                 "An expression attribute name used in the document path is not defined; attribute name: " + element,
             )
@@ -169,7 +173,7 @@ class Binding:
             case Reference(name):
                 value = self._values.get(name)
                 if value is None:
-                    raise _invalid(
+                    raise invalid(
                         expression,
                         f"An expression attribute value used in expression is not defined; attribute value: {name}",
                     )
@@ -217,102 +221,3 @@ def check_values(values: object) -> Mapping[str, AttributeValue]:
         if not isinstance(name, str) or not _is_value_name(name):
             raise InvalidExpression(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{name}"')
     return values
-
-
-def check_overlap(paths: object, expression: str) -> None:
-    """Refuse paths of which one contains the other, or that need the same place to be a list and a map."""
-    seen: list[Path] = []
-    for path in paths:  # type: ignore[attr-defined]
-        for other in seen:
-            _check_pair(other, path, expression)
-        seen.append(path)
-
-
-def _check_pair(one: Path, two: Path, expression: str) -> None:
-    for left, right in zip(one.elements, two.elements, strict=False):
-        if left != right:
-            if isinstance(left, int) != isinstance(right, int):
-                raise _pair("conflict", one, two, expression)
-            return
-    raise _pair("overlap", one, two, expression)
-
-
-def _pair(how: str, one: Path, two: Path, expression: str) -> InvalidExpression:
-    return _invalid(
-        expression,
-        f"Two document paths {how} with each other; must remove or rewrite one of these paths; "
-        f"path one: {one}, path two: {two}",
-    )
-
-
-def _invalid(expression: str, reason: str) -> InvalidExpression:
-    return InvalidExpression(f"Invalid {expression}: {reason}")
-
-
-def _check_type(
-    operand: Operand, allowed: tuple[str, ...], expression: str, name: str, what: str = "operator or function"
-) -> None:
-    """Refuse a value of a type that the operator or function never takes."""
-    if isinstance(operand, Literal) and tag_of(operand.value) not in allowed:
-        raise _invalid(
-            expression,
-            f"Incorrect operand type for operator or function; {what}: {name}, operand type: {tag_of(operand.value)}",
-        )
-
-
-def _check_type_name(operand: Operand, expression: str) -> None:
-    _check_type(operand, ("S",), expression, "attribute_type")
-    if not isinstance(operand, Literal):
-        raise _invalid(
-            expression,
-            "Incorrect operand type for operator or function; operator or function: attribute_type, operand type: PATH",
-        )
-    if operand.value["S"] not in TYPES:
-        raise _invalid(
-            expression,
-            f"Invalid attribute type name found; type: {operand.value['S']}, valid types: {{{','.join(TYPES)}}}",
-        )
-
-
-def _check_bounds(between: Between, expression: str) -> None:
-    for side in (between.operand, between.lower, between.upper):
-        _check_type(side, SCALARS, expression, "BETWEEN")
-    lower, upper = between.lower, between.upper
-    if not (isinstance(lower, Literal) and isinstance(upper, Literal)):
-        return
-    tag = tag_of(lower.value)
-    operands = f"lower bound operand: {_shown(lower.value)}, upper bound operand: {_shown(upper.value)}"
-    if tag != tag_of(upper.value):
-        raise _invalid(
-            expression, f"The BETWEEN operator requires same data type for lower and upper bounds; {operands}"
-        )
-    order: Callable[[str], object] = Decimal if tag == "N" else lambda content: content
-    if order(lower.value[tag]) > order(upper.value[tag]):  # type: ignore[operator]
-        raise _invalid(
-            expression,
-            f"The BETWEEN operator requires upper bound to be greater than or equal to lower bound; {operands}",
-        )
-
-
-def _shown(value: AttributeValue) -> str:
-    return f"AttributeValue: {{{tag_of(value)}:{next(iter(value.values()))}}}"
-
-
-def _check_assignable(operand: Operand) -> None:
-    """What SET computes with: types that can be known without an item."""
-    match operand:
-        case Arithmetic(operator, left, right):
-            for side in (left, right):
-                _check_type(side, ("N",), "UpdateExpression", operator)
-                _check_assignable(side)
-        case Call("list_append", arguments):
-            for argument in arguments:
-                _check_type(argument, ("L",), "UpdateExpression", "list_append")
-                _check_assignable(argument)
-        case Call("if_not_exists", (first, second)):
-            if not isinstance(first, Path):
-                raise _invalid(
-                    "UpdateExpression",
-                    "Operator or function requires a document path; operator or function: if_not_exists",
-                )
-            _check_assignable(second)
