@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triggers.dynamodb import DynamoDB as DynamoDB
     from triggers.eventbridge import EventBridge as EventBridge
     from triggers.eventbridge import Schedule as Schedule
     from triggers.http import FunctionUrl as FunctionUrl
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from triggers.sqs import SQS as SQS
 
 _ROOMS = {
+    "DynamoDB": "triggers.dynamodb",
     "EventBridge": "triggers.eventbridge",
     "FunctionUrl": "triggers.http",
     "HttpApi": "triggers.http",
@@ -37,7 +39,7 @@ _ROOMS = {
     "Schedule": "triggers.eventbridge",
 }
 
-__all__ = ["S3", "SNS", "SQS", "EventBridge", "FunctionUrl", "HttpApi", "Kinesis", "RestApi", "Schedule"]
+__all__ = ["S3", "SNS", "SQS", "DynamoDB", "EventBridge", "FunctionUrl", "HttpApi", "Kinesis", "RestApi", "Schedule"]
 
 
 def __getattr__(name: str) -> Any:

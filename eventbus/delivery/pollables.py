@@ -19,7 +19,8 @@ _MISSING_QUEUE = (
 class Pollable(Protocol):
     """A source that functions read."""
 
-    arn: str
+    @property
+    def arn(self) -> str: ...
 
     def poll_into(self, function: Any, **options: Any) -> Any:
         """Create the event source mapping of the function with this source, and return it."""

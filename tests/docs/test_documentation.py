@@ -22,7 +22,9 @@ from eventbus.telemetry.logs import Logs
 from eventbus.telemetry.metrics import Metrics
 from eventbus.telemetry.statistics import Statistic
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, first_column, links, section
-from triggers import S3, SNS, SQS, EventBridge, FunctionUrl, HttpApi, Kinesis, RestApi, Schedule
+from triggers import S3, SNS, SQS, DynamoDB, EventBridge, FunctionUrl, HttpApi, Kinesis, RestApi, Schedule
+from triggers.dynamodb import Stream as TableStream
+from triggers.dynamodb import Table
 from triggers.eventbridge import Archive, EventBridgeBus, NamedSchedule, Replay, Rule
 from triggers.http import Response
 from triggers.kinesis import Stream
@@ -155,6 +157,9 @@ PUBLIC = (
     RestApi,
     FunctionUrl,
     Response,
+    DynamoDB,
+    Table,
+    TableStream,
     Kinesis,
     Stream,
     EventSourceMapping,

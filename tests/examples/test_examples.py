@@ -13,6 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 SHOWS = {
+    "dynamodb_table.py": [
+        "not overwritten: The conditional request failed\nnot ordered: ['ConditionalCheckFailed', 'None']",
+        "orders of ada: [1]\nan hour later: []",
+        "MODIFY {'article': {'S': 'pencil'}, 'pieces': {'N': '1'}}",
+    ],
     "embedded_asyncio.py": [
         "alarm: kitchen has 31 degrees",
         "alarm: attic has 35 degrees",
