@@ -456,8 +456,9 @@ class EventBus:
                 f"Function not found: {arn}",
                 mend="declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs",
             )
-        if self._resources.get(getattr(target, "arn", "")) is target:
-            return target  # type: ignore[return-value]  # it was registered as one; asking it again is slow
+        known = self._resources.get(getattr(target, "arn", ""))
+        if known is not None and known is target:
+            return known  # asking whether it is a Target takes longer than all the rest of a direct call
         if isinstance(target, Target):
             if self._resources.get(target.arn) is not target:
                 raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
