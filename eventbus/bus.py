@@ -51,6 +51,7 @@ from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.outcome import Failed
 from eventbus.execution.watchdog import Watchdog
 from eventbus.faults import FaultPlan, Faults
+from eventbus.functions.code import Code, code_of
 from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
 from eventbus.functions.function import Function
 from eventbus.iam.evaluation import Decision
@@ -237,6 +238,8 @@ class EventBus:
                 tasks.cancel_scope.cancel()
         finally:
             self._state = "closed"
+            for function in self._functions.values():
+                function.forget_code()
             self._token = None
             self._tasks = None
             capture.stop()
@@ -287,14 +290,31 @@ class EventBus:
         """Declare a handler as a function: `@bus.function`, or `@bus.function(timeout=30, memory=256, …)`.
 
         Options: `name` (the handler's own by default), `memory` in MB, `timeout` in seconds, `retries` 0-2,
-        `max_event_age` in seconds, `reserved_concurrency`, `description`, `recursive_loop`.
+        `max_event_age` in seconds, `reserved_concurrency`, `description`, `recursive_loop`. With `isolation="process"`
+        every environment is a process of its own; then also `environment` (variables), `tmp` in MB, and `runtime`.
         """
+        if isinstance(handler, str):
+            raise ConfigurationError(
+                f"{handler!r} is not a handler; to name a function write @bus.function(name={handler!r})"
+            )
         if handler is not None:
             return self.add_function(None, handler)
         return lambda chosen: self.add_function(options.pop("name", None), chosen, **options)
 
-    def add_function(self, name: str | None, handler: Callable[[Any, Any], Any], **options: Any) -> Function:
+    def add_function(
+        self,
+        name: str | None,
+        handler: Callable[[Any, Any], Any] | str,
+        code: str | Path | bytes | None = None,
+        *,
+        runtime: str = "python",
+        **options: Any,
+    ) -> Function:
         """Declare a handler as a function under a name; options as for `function`.
+
+        The text `"module.function"` names a handler in `code`, a directory or a zip archive (a path, or its bytes), and
+        runs in processes. `runtime` is `python`, `awslambdaric` for AWS's own client, or `provided` for an executable
+        `bootstrap` in the code.
 
         Raises ConfigurationError or ValidationFailed for a value that cannot be, ResourceConflict for a name that is
         taken.
@@ -307,13 +327,21 @@ class EventBus:
             handler = handler.handler  # @bus.function twice makes two functions of one handler
         isolation = isolation_of(handler, options.pop("isolation", None))
         if name is None:
+            if isinstance(handler, str):
+                raise ConfigurationError(f"the handler {handler!r} does not name its function: give it a name")
             name = handler_name(handler)
             if name == "<lambda>":
                 raise ConfigurationError("a lambda has no name of its own: give it one, bus.function(name=...)")
         configuration = Configuration(isolation=isolation, **options)
         if check_name(name) in self._functions:
             raise ResourceConflict(f"Function already exist: {name}", mend="choose another name=")
-        function = Function(self, name, handler, configuration)
+        if isolation == "process":
+            chosen: Code | None = code_of(handler, code, runtime)
+        elif code is not None or runtime != "python":
+            raise ConfigurationError('code= and runtime= are for processes: name the handler as "module.function"')
+        else:
+            chosen = None
+        function = Function(self, name, handler, configuration, chosen)
         self._functions[name] = function
         self._resources[function.arn] = function
         if self.durable is not None:

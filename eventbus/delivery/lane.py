@@ -29,6 +29,7 @@ from eventbus.delivery.retry import (
 from eventbus.errors import BusClosed
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Outcome, Struck, Succeeded, Throttled
+from eventbus.execution.process import ProcessEnvironment
 from eventbus.execution.thread import ThreadEnvironment
 from eventbus.storage.errors import StoreUnavailable
 
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 HEAVY = 4096
 """Bytes from which on the payload of a queued event counts, beside the event itself."""
+KINDS: dict[str, type[Environment]] = {
+    kind.isolation: kind for kind in (Environment, ThreadEnvironment, ProcessEnvironment)
+}
 REFILL = 128
 """Events that are read from the store at a time."""
 
@@ -229,8 +233,7 @@ class Lane:
             begin = environment.wake_up
         else:
             self._made += 1
-            kind = ThreadEnvironment if self.configuration.isolation == "thread" else Environment
-            environment = kind(self, self._made)
+            environment = KINDS[self.configuration.isolation](self, self._made)
             self.environments.add(environment)
             begin = partial(self.bus.start_task, environment.run)
         if self.bus.clock.is_virtual:

@@ -180,6 +180,9 @@ class Environment:
         """Run the handler; it lives in this task."""
         return await self.lane.handler(payload, context)
 
+    def measure(self, attempt: Attempt) -> None:
+        """Put into an attempt what the environment itself has measured."""
+
     async def run(self) -> None:
         """Serve until retired. The bus runs this as one task."""
         current_environment.set(self)
@@ -196,6 +199,7 @@ class Environment:
         lane = self.lane
         bus, queue, access, permits = lane.bus, lane.queue, lane.access, lane.permits
         call = self.call if self.isolation != "task" else lane.handler
+        measure = self.measure if self.isolation == "process" else None
         now, loop_time, dispatcher, record = (
             bus.clock.now,
             bus.clock.loop_time,
@@ -257,6 +261,8 @@ class Environment:
                     started_at, ended - started, outcome, self, event.number, age, self.is_cold, None, event.last
                 )
                 self.is_cold = False
+                if measure is not None:
+                    measure(attempt)
                 if self.lines is not None or self._partial:
                     attempt.lines = self._take_lines()
                 if outcome.__class__ is Failed or event.reply is not None or lane.must_settle:

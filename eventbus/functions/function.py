@@ -12,6 +12,7 @@ from eventbus.delivery.lane import Lane
 from eventbus.delivery.payload import encode, parse
 from eventbus.delivery.targets import Message, Source, Target
 from eventbus.errors import ConfigurationError, InvalidParameterValue, InvalidRequestContent, NotJSON
+from eventbus.functions.code import Code
 from eventbus.functions.configuration import Configuration
 from eventbus.iam.resource_policy import FunctionPolicy
 from eventbus.iam.roles import Role
@@ -37,11 +38,18 @@ class Function:
     is_fifo = False
 
     def __init__(
-        self, bus: EventBus, name: str, handler: Callable[[Any, Any], Any], configuration: Configuration
+        self,
+        bus: EventBus,
+        name: str,
+        handler: Callable[[Any, Any], Any] | str,
+        configuration: Configuration,
+        code: Code | None = None,
     ) -> None:
         self._bus = bus
         self.name = name
-        self.handler = handler
+        self.code = code
+        """What its processes run; None for a task or a thread."""
+        self.handler: Callable[[Any, Any], Any] = _elsewhere(name, handler) if isinstance(handler, str) else handler
         self.configuration = configuration
         self.account_id = bus.account_id
         self.arn = f"arn:{bus.partition}:lambda:{bus.region}:{bus.account_id}:function:{name}"
@@ -52,7 +60,7 @@ class Function:
         self.lane = Lane(self, bus)
         self.__name__ = name
         self.__doc__ = getattr(handler, "__doc__", None)
-        self.__wrapped__ = handler
+        self.__wrapped__ = self.handler
 
     def __repr__(self) -> str:
         lane = self.lane
@@ -63,6 +71,11 @@ class Function:
     def __call__(self, event: Any, context: Any) -> Any:
         """Call the plain handler: no queue, no permission, no copy."""
         return self.handler(event, context)
+
+    def forget_code(self) -> None:
+        """Remove what was unpacked of a zip archive: no process will be started any more."""
+        if self.code is not None:
+            self.code.remove()
 
     # -- who may invoke it ------------------------------------------------------------------------------------------
 
@@ -208,6 +221,15 @@ class Function:
                     f"Could not parse request body into json: Could not parse payload into json: {error}"
                 ) from None
         return self._bus.enqueue(self, body, source, message.cause)
+
+
+def _elsewhere(name: str, handler: str) -> Callable[[Any, Any], Any]:
+    """What stands in for a handler that only its processes know."""
+
+    def call(event: Any, context: Any) -> Any:
+        raise ConfigurationError(f"{handler} runs in processes of its own: await bus.invoke({name!r}, event)")
+
+    return call
 
 
 def _role_name(function: str) -> str:

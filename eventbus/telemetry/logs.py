@@ -82,7 +82,8 @@ class Logs:
         for at, line in attempt.lines or ():
             yield LogEvent(at, stream, line, request_id)
             ended_at = max(ended_at, at)
-        if isinstance(attempt.outcome, Failed) and attempt.outcome.status == "failure":
+        is_logged = environment.isolation == "process"  # by the runtime itself
+        if isinstance(attempt.outcome, Failed) and attempt.outcome.status == "failure" and not is_logged:
             yield LogEvent(ended_at, stream, error_text(attempt.outcome), request_id)
         yield LogEvent(ended_at, stream, f"END RequestId: {request_id}\n", request_id)
         yield LogEvent(ended_at, stream, report_line(attempt, request_id, lane.configuration.memory), request_id)
@@ -105,9 +106,10 @@ def report_line(attempt: Attempt, request_id: str, memory: int) -> str:
     milliseconds = attempt.duration * 1000
     outcome, status = attempt.outcome, ""
     if isinstance(outcome, Failed) and outcome.status != "failure":
-        kind = "" if outcome.status == "timeout" else f"\tError Type: {outcome.error_type}"
+        kind = "" if outcome.status == "timeout" else f"\tError Type: {outcome.reported_type or outcome.error_type}"
         status = f"Status: {outcome.status}{kind}"
     return (
         f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\t"
-        f"Billed Duration: {math.ceil(milliseconds)} ms\tMemory Size: {memory} MB\tMax Memory Used: 0 MB\t{status}\n"
+        f"Billed Duration: {math.ceil(milliseconds)} ms\tMemory Size: {memory} MB\t"
+        f"Max Memory Used: {attempt.memory_used} MB\t{status}\n"
     )

@@ -122,7 +122,7 @@ def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
         bus.add_function("f", handler, retrys=1, memmory=2)
     assert str(caught.value) == (
         "a function has no option memmory, retrys; it has name, memory, timeout, retries, max_event_age, "
-        "reserved_concurrency, isolation, recursive_loop, description"
+        "reserved_concurrency, isolation, tmp, environment, recursive_loop, description"
     )
     function = bus.add_function("f", handler)
     with pytest.raises(ConfigurationError, match="isolation, nonsense cannot be changed; settings are memory, timeout"):
@@ -278,7 +278,8 @@ def test_what_cannot_be_called_with_event_and_context_is_no_handler(candidate: A
     [
         (plain, "task", "plain is a plain function and runs in a thread; make it `async def`"),
         (handler, "thread", "handler is `async def` and runs in a task; make it a plain `def`"),
-        (handler, "process", "isolation='process': a handler runs in a 'task' (async def) or a 'thread' (def)"),
+        (handler, "process", "handler is `async def` and runs in a task; make it a plain `def`"),
+        (plain, "lambda", "isolation='lambda': a handler runs in a 'task' (async def), a 'thread' (def) or a 'process'"),
     ],
 )
 def test_an_isolation_that_does_not_fit_is_refused(candidate: Any, isolation: str, message: str) -> None:

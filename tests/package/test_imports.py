@@ -16,7 +16,7 @@ PURE = ("eventbus.iam", "eventbus.delivery.retry", "eventbus.functions.configura
 IMPURE = ("anyio", "asyncio", "trio", "time", "random", "uuid", "eventbus.clock", "eventbus.bus")
 FRONTS = ("triggers.aws", "triggers.console", "triggers.cli")
 MAY_USE_FRONTS = (*FRONTS, "triggers.pytest_plugin")
-EXTRAS = ("httpx2", "trio", "botocore", "boto3", "pytest", "uvicorn")
+EXTRAS = ("httpx2", "trio", "botocore", "boto3", "pytest", "uvicorn", "h11", "awslambdaric")
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -5,6 +5,8 @@ runs inside the function's process and imports nothing of eventbus. Texts and or
 4.2.2; tests run both side by side.
 """
 
+from __future__ import annotations
+
 import _socket
 import importlib
 import json
@@ -13,6 +15,13 @@ import os
 import sys
 import time
 import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself takes long to load
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    Headers = dict[str, str]
 
 WARNING = (
     "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. However, in rare "
@@ -36,7 +45,7 @@ HANDLED = frozenset(
 class Fault(Exception):
     """Something that the runtime itself has to say about the function."""
 
-    def __init__(self, kind, message, stack=()):
+    def __init__(self, kind: str, message: str, stack: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.document = {"errorMessage": message, "errorType": kind, "requestId": "", "stackTrace": list(stack)}
 
@@ -47,7 +56,7 @@ class Fault(Exception):
 class RuntimeApi:
     """One connection to the bus, kept for all invocations."""
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self.host = address
         self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
@@ -55,7 +64,9 @@ class RuntimeApi:
         self.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         self.received = b""
 
-    def request(self, method, path, body=b"", headers=()):
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
+    ) -> tuple[int, Headers, bytes]:
         """Send one request and return status, headers and body of the answer."""
         lines = [f"{method} /2018-06-01/runtime/{path} HTTP/1.1", f"Host: {self.host}"]
         lines += [f"{name}: {value}" for name, value in headers]
@@ -69,11 +80,11 @@ class RuntimeApi:
             self.socket.sendall(body)
         return self._answer()
 
-    def _answer(self):
+    def _answer(self) -> tuple[int, Headers, bytes]:
         while (end := self.received.find(b"\r\n\r\n")) < 0:
             self._receive()
         first, *lines = self.received[:end].decode("latin-1").split("\r\n")
-        headers = {}
+        headers: Headers = {}
         for line in lines:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
@@ -89,13 +100,13 @@ class RuntimeApi:
             left -= len(data)
         return int(first.split(" ", 2)[1]), headers, b"".join(body)
 
-    def _receive(self):
+    def _receive(self) -> None:
         data = self.socket.recv(65536)
         if not data:
             os._exit(1)  # the bus is gone
         self.received += data
 
-    def post(self, path, body, content_type, headers=()):
+    def post(self, path: str, body: bytes, content_type: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         status, _, _ = self.request("POST", path, body, (("Content-Type", content_type), *headers))
         if status == 500:
             os._exit(1)  # as the API demands
@@ -104,7 +115,7 @@ class RuntimeApi:
 # -- the context ----------------------------------------------------------------------------------------------------
 
 
-def attributes(kind, document):
+def attributes(kind: Any, document: Any) -> Any:
     """An object with the named attributes of a document, absent ones being None."""
     if document is None:
         return None
@@ -117,32 +128,32 @@ def attributes(kind, document):
 class CognitoIdentity:
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return shown("CognitoIdentity", self, self.__slots__)
 
 
 class Client:
-    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return shown("Client", self, self.__slots__)
 
 
 class ClientContext:
-    __slots__ = ("custom", "env", "client")
+    __slots__ = ("client", "custom", "env")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return shown("ClientContext", self, self.__slots__)
 
 
-def shown(name, value, names):
+def shown(name: str, value: object, names: Iterable[str]) -> str:
     return f"{name}([{','.join(f'{each}={getattr(value, each)}' for each in names)}])"
 
 
 class LambdaContext:
     """What a handler gets as its second argument."""
 
-    def __init__(self, headers):
+    def __init__(self, headers: Headers) -> None:
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
         self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
@@ -167,16 +178,16 @@ class LambdaContext:
         self.identity.cognito_identity_id = identity.get("cognitoIdentityId")
         self.identity.cognito_identity_pool_id = identity.get("cognitoIdentityPoolId")
 
-    def get_remaining_time_in_millis(self):
+    def get_remaining_time_in_millis(self) -> int:
         return max(0, self._deadline - int(time.time() * 1000))
 
-    def w3c(self):
+    def w3c(self) -> dict[str, str]:
         return dict(self._w3c)
 
-    def log(self, message):
+    def log(self, message: object) -> None:
         sys.stdout.write(str(message))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return shown(
             "LambdaContext",
             self,
@@ -187,7 +198,7 @@ class LambdaContext:
         )  # fmt: skip
 
 
-def json_header(headers, name, title):
+def json_header(headers: Headers, name: str, title: str) -> Any:
     text = headers.get(name)
     if not text:
         return None
@@ -206,7 +217,7 @@ class Literal(float):
     text = ""
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """A copy with named tuples as objects and Decimals as literal numbers."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
@@ -223,7 +234,7 @@ def plain(value):
     return value
 
 
-def number(value, **_):
+def number(value: float) -> str:
     if type(value) is Literal:
         return value.text
     if value != value:
@@ -236,15 +247,16 @@ def number(value, **_):
 class Encoder(json.JSONEncoder):
     """Writes numbers by `number`; the standard encoder has no such hook."""
 
-    def iterencode(self, value, _one_shot=False):
+    def iterencode(self, value: Any, _one_shot: bool = False) -> Iterator[str]:
         text = json.encoder.encode_basestring_ascii if self.ensure_ascii else json.encoder.encode_basestring
-        make = json.encoder._make_iterencode
-        return make({}, self.default, text, None, number, self.key_separator, self.item_separator, False, False, False)(
-            value, 0
+        make: Any = json.encoder._make_iterencode  # type: ignore[attr-defined]
+        encode = make(
+            {}, self.default, text, None, number, self.key_separator, self.item_separator, False, False, False
         )
+        return encode(value, 0)  # type: ignore[no-any-return]
 
 
-def to_json(value):
+def to_json(value: Any) -> bytes:
     """The JSON text of a value, encoded. Raises what the standard encoder raises."""
     is_ascii = os.environ.get("AWS_EXECUTION_ENV") in (None, *ESCAPES_TEXT)
     kind = json.JSONEncoder
@@ -257,7 +269,7 @@ def to_json(value):
     return kind(ensure_ascii=is_ascii).encode(value).encode()
 
 
-def holds_literals(value):
+def holds_literals(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(holds_literals, value.values()))
     return any(map(holds_literals, value)) if isinstance(value, list) else type(value) is Literal
@@ -269,29 +281,29 @@ def holds_literals(value):
 class Unbuffered:
     """A stream whose every write is sent at once."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Any) -> None:
         self.stream = stream
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
-    def __enter__(self):
+    def __enter__(self) -> Unbuffered:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         pass
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
 
-    def writelines(self, lines):
+    def writelines(self, lines: Iterable[str]) -> None:
         self.stream.writelines(lines)
         self.stream.flush()
 
 
 class LogHandler(logging.Handler):
-    def emit(self, record):
+    def emit(self, record: Any) -> None:
         sys.stdout.write(self.format(record))
 
 
@@ -299,16 +311,16 @@ class Stamp(logging.Filter):
     """Gives every record the id of the invocation that wrote it."""
 
     request_id = ""
-    tenant_id = None
+    tenant_id: str | None = None
 
-    def filter(self, record):
+    def filter(self, record: Any) -> bool:
         record.aws_request_id = self.request_id
         record.tenant_id = self.tenant_id
         return True
 
 
 class JsonFormatter(logging.Formatter):
-    def format(self, record):
+    def format(self, record: Any) -> str:
         level = min(50, max(0, record.levelno)) // 10 * 10
         kind, error, trace = record.exc_info or (None, None, None)
         entry = {
@@ -329,11 +341,11 @@ class JsonFormatter(logging.Formatter):
         return json.dumps({k: v for k, v in entry.items() if v is not None}, ensure_ascii=False, default=str) + "\n"
 
 
-def is_json_log():
+def is_json_log() -> bool:
     return os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 
-def set_up_logging(stamp):
+def set_up_logging(stamp: Stamp) -> None:
     logging.Formatter.converter = time.gmtime
     handler = LogHandler()
     if is_json_log():
@@ -350,7 +362,7 @@ def set_up_logging(stamp):
     root.addHandler(handler)
 
 
-def log_error(document):
+def log_error(document: dict[str, Any]) -> None:
     if is_json_log():
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         text = to_json({"timestamp": stamp, "level": "ERROR", **document}).decode()
@@ -372,7 +384,7 @@ def log_error(document):
 # -- running --------------------------------------------------------------------------------------------------------
 
 
-def find_handler(name):
+def find_handler(name: str) -> Callable[[Any, Any], Any]:
     """Import the handler `module.function`. Raises Fault, or what the module raises."""
     try:
         module_name, function = name.rsplit(".", 1)
@@ -389,13 +401,19 @@ def find_handler(name):
         message = f"Syntax error in module '{module_name}': {error}"
         raise Fault("Runtime.UserCodeSyntaxError", message, stack) from None
     try:
-        return getattr(module, function)
+        handler: Callable[[Any, Any], Any] = getattr(module, function)
     except AttributeError:
         message = f"Handler '{function}' missing on module '{module_name}'"
         raise Fault("Runtime.HandlerNotFound", message) from None
+    return handler
 
 
-def error_document(error, request_id):
+def plain_frame(frame: traceback.FrameSummary) -> tuple[str, int, str, str | None]:
+    """A frame without its columns, which would be marked below its line."""
+    return frame.filename, frame.lineno or 0, frame.name, frame.line
+
+
+def error_document(error: Exception, request_id: str) -> dict[str, Any]:
     if isinstance(error, Fault):
         return {**error.document, "requestId": request_id}
     frames = traceback.extract_tb(error.__traceback__)
@@ -409,11 +427,11 @@ def error_document(error, request_id):
         "errorMessage": message,
         "errorType": type(error).__name__,
         "requestId": request_id,
-        "stackTrace": traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames]),
+        "stackTrace": [entry for frame in frames for entry in traceback.format_list([plain_frame(frame)])],
     }
 
 
-def run_handler(handler, headers, body):
+def run_handler(handler: Callable[[Any, Any], Any], headers: Headers, body: bytes) -> tuple[bytes, str]:
     """Call the handler with one event; what it returned, encoded, and its content type."""
     context = LambdaContext(headers)
     event = body
@@ -431,14 +449,14 @@ def run_handler(handler, headers, body):
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
 
 
-def encoded_error(document):
+def encoded_error(document: dict[str, Any]) -> bytes:
     try:
         return to_json(document)
     except UnicodeEncodeError:  # half a surrogate pair in its text
         return json.dumps(document).encode()
 
 
-def main(handler_name):
+def main(handler_name: str) -> None:
     """Be the runtime of one function until the process ends."""
     sys.stdout, sys.stderr = Unbuffered(sys.stdout), Unbuffered(sys.stderr)
     stamp = Stamp()
@@ -462,18 +480,18 @@ def main(handler_name):
             os.environ["_X_AMZN_TRACE_ID"] = headers["lambda-runtime-trace-id"]
         else:
             os.environ.pop("_X_AMZN_TRACE_ID", None)
-        echo = ()
+        echo: tuple[tuple[str, str], ...] = ()
         if "lambda-runtime-invocation-id" in headers:
             echo = (("lambda-runtime-invocation-id", headers["lambda-runtime-invocation-id"]),)
+        verb = "response"
         try:
-            answer = ("response", *run_handler(handler, headers, body), echo)
+            payload, content_type = run_handler(handler, headers, body)
         except Exception as error:
             document = error_document(error, request_id)
             log_error(document)
-            kind = ("Lambda-Runtime-Function-Error-Type", document["errorType"])
-            answer = ("error", encoded_error(document), "application/json", (kind, *echo))
+            verb, payload, content_type = "error", encoded_error(document), "application/json"
+            echo = (("Lambda-Runtime-Function-Error-Type", document["errorType"]), *echo)
         if os.getpid() != owner:
             os._exit(0)  # a copy that the handler forked: two cannot share one connection
-        verb, payload, content_type, more = answer
-        api.post(f"invocation/{request_id}/{verb}", payload, content_type, more)
-        headers = body = answer = payload = None
+        api.post(f"invocation/{request_id}/{verb}", payload, content_type, echo)
+        del headers, body, payload  # they may be large, and the next event is long in coming

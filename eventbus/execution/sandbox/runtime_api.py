@@ -266,7 +266,7 @@ class _Connection:
                 await self._read_body(0)
                 await self._reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
-    # -- the calls ------------------------------------------------------------------------------------------------------
+    # -- the calls ----------------------------------------------------------------------------------------------------
 
     async def _next(self) -> None:
         await self._read_body(0)
@@ -334,7 +334,7 @@ class _Connection:
         refusal = self._api.admit(call, None)
         await self._refuse(INVALID_REQUEST_ID if refusal is None else refusal)
 
-    # -- reading and writing --------------------------------------------------------------------------------------------
+    # -- reading and writing ------------------------------------------------------------------------------------------
 
     async def _read_body(self, limit: int) -> _Body:
         """Read to the end of the request, and keep no more than a limit of it."""

@@ -75,9 +75,9 @@ class Sandbox:
 
     async def invoke(self, request: Request) -> Done:
         """Run one invocation. Whatever the function does is a value; when cancelled, kill or close the sandbox."""
-        began, deadline_ms = anyio.current_time(), int((wall_time() + self.spec.timeout) * 1000)
-        deadline = began + self.spec.timeout
-        too_late = failures.timed_out(self.spec.timeout, request.request_id)
+        began, deadline_ms = anyio.current_time(), int((wall_time() + request.timeout) * 1000)
+        deadline = began + request.timeout
+        too_late = failures.timed_out(request.timeout, request.request_id)
         init = None
         if not await self._waits_for_event(deadline):
             init = await self._initialise("invoke", deadline, too_late, request.request_id)
@@ -86,9 +86,7 @@ class Sandbox:
         else:
             invocation = Invocation(request, deadline_ms)
             self._api.offer(invocation)
-            failure = await self._follow(
-                lambda: invocation.outcome is not None, deadline, too_late, request.request_id
-            )
+            failure = await self._follow(lambda: invocation.outcome is not None, deadline, too_late, request.request_id)
             outcome = failure or invocation.outcome
         assert outcome is not None
         return Done(outcome, anyio.current_time() - began, self.peak_memory, init)
@@ -173,9 +171,7 @@ class Sandbox:
 
     async def _hear_last_words(self, is_done: Callable[[], bool]) -> None:
         """Read what the ended processes have sent, which may be the answer."""
-        await self._until(
-            lambda: is_done() or not self._api.has_unheard, anyio.current_time() + LAST_WORDS
-        )
+        await self._until(lambda: is_done() or not self._api.has_unheard, anyio.current_time() + LAST_WORDS)
 
     async def _stop(self) -> None:
         """End all processes, and wait until they have."""
@@ -202,9 +198,7 @@ class Sandbox:
     def _notify(self) -> None:
         self._changed.set()
 
-    async def _until(
-        self, is_so: Callable[[], bool], deadline: float, look: Callable[[], None] | None = None
-    ) -> None:
+    async def _until(self, is_so: Callable[[], bool], deadline: float, look: Callable[[], None] | None = None) -> None:
         """Wait until something is so, or the deadline; `look` is called now and then meanwhile."""
         pause = FIRST_LOOK if look is not None else float("inf")
         while not is_so() and anyio.current_time() < deadline:

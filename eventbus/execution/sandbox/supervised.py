@@ -69,6 +69,8 @@ class Supervised:
         self._control: socket.socket | None = None
         self._output = -1
         self._reports = b""
+        self._is_unread = anyio.Event()
+        """Nobody reads the pipe any more: it has ended, or its task was cancelled."""
         self.has_private_tmp = False
         self.tmp_directory = ""
         self.pid = 0
@@ -86,7 +88,7 @@ class Supervised:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-u", "-c", STUB.format(path=str(SUPERVISOR))],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=written,
                 stderr=written,
                 env={"PATH": os.defpath, "LC_CTYPE": "C.UTF-8"},
@@ -157,13 +159,14 @@ class Supervised:
                 self.end = Exit(int(status), int(peak) * 1024)
 
     async def _read_output(self, output: int) -> None:
-        while True:
-            try:
+        try:
+            await anyio.wait_readable(output)
+            while self.drain():
                 await anyio.wait_readable(output)
-            except (OSError, ValueError, anyio.ClosedResourceError):
-                return
-            if not self.drain():
-                return
+        except (OSError, ValueError, anyio.ClosedResourceError):
+            pass
+        finally:
+            self._is_unread.set()
 
     def drain(self) -> bool:
         """Read what has been written until now; False when nothing can come any more."""
@@ -231,13 +234,13 @@ class Supervised:
         if process is None:
             return
         with anyio.move_on_after(PATIENCE, shield=True):
-            while process.poll() is None:
-                await anyio.sleep(0.001)
-        if process.poll() is None:
+            # the pipe ends with the last process that could write to it, which is the supervisor
+            await self._is_unread.wait()
+            while self.drain():
+                await anyio.wait_readable(self._output)
+        if self._output >= 0:
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        self.drain()
-        self._close_output()
+            self._close_output()
+        process.wait()
         shutil.rmtree(self.tmp_directory, ignore_errors=True)
-

@@ -1,9 +1,9 @@
 """The small process above a function's processes: prepares `/tmp`, starts the runtime, ends everything that came of it.
 
-It runs apart from the bus, on the standard library's fastest modules alone, and does what must not be done between fork
-and exec in a process with threads: limits, the mount of `/tmp`, the new session. One supervisor is one execution
-environment. It is the subreaper of all its descendants, so that a process that detaches itself is still found; and when
-its socket to the bus closes, because the bus was left or killed, it ends them all, removes what it made and ends itself.
+It runs apart from the bus, on the modules that load fastest, and does what must not be done between fork and exec in a
+process with threads: limits, the mount of `/tmp`, the new session. One supervisor is one execution environment. It is
+the subreaper of all its descendants, so that a process that detaches itself is still found; and when its socket to the
+bus closes, because the bus was left or killed, it ends them all, removes what it made and ends itself.
 
 Orders come in as marshalled tuples behind their length, reports go out as lines of words:
 
@@ -16,13 +16,20 @@ Orders come in as marshalled tuples behind their length, reports go out as lines
          exited STATUS PEAK       as os.waitstatus_to_exitcode says; peak memory in KiB
 """
 
-import _signal
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # `signal` takes long to load
 import _socket
 import ctypes
 import marshal
 import os
 import select
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself takes long to load
+    from collections.abc import Callable
+    from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -37,13 +44,13 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Supervisor:
-    def __init__(self):
+    def __init__(self) -> None:
         self.control = _socket.socket(fileno=os.dup(0))
         devnull = os.open(os.devnull, os.O_RDONLY)
         os.dup2(devnull, 0)
         os.close(devnull)
         self.received = b""
-        self.settings = None
+        self.settings: dict[str, Any] = {}
         self.runtime = 0
         self.bus = os.getppid()
         self.child_ended, self.wakeup = os.pipe()
@@ -56,11 +63,12 @@ class Supervisor:
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             libc.prctl(PR_SET_PDEATHSIG, int(_signal.SIGTERM), 0, 0, 0)
 
-    def run(self):
+    def run(self) -> Callable[[], None]:
         """Serve until the bus hangs up. Returns in a child only, with what the child shall do."""
         try:
             while True:
-                ready, _, _ = select.select([self.control, self.child_ended], [], [])
+                awaited: list[Any] = [self.control, self.child_ended]
+                ready, _, _ = select.select(awaited, [], [])
                 if self.child_ended in ready:
                     os.read(self.child_ended, 4096)
                     if os.getppid() != self.bus:
@@ -83,7 +91,7 @@ class Supervisor:
         self.end()
         os._exit(0)
 
-    def obey(self):
+    def obey(self) -> Callable[[], None] | None:
         while len(self.received) >= 4:
             end = 4 + int.from_bytes(self.received[:4], "big")
             if len(self.received) < end:
@@ -100,7 +108,7 @@ class Supervisor:
                     return child
         return None
 
-    def report(self, *message):
+    def report(self, *message: object) -> None:
         try:
             self.control.sendall(" ".join(map(str, message)).encode() + b"\n")
         except OSError:
@@ -108,7 +116,7 @@ class Supervisor:
 
     # -- /tmp ---------------------------------------------------------------------------------------------------------
 
-    def begin(self, settings):
+    def begin(self, settings: dict[str, Any]) -> None:
         self.settings = settings
         is_private = settings["private_tmp"] and IS_LINUX and self.mount_tmp(settings["tmp"], settings["kept"])
         if not is_private:
@@ -118,7 +126,7 @@ class Supervisor:
         self.is_private = is_private
         self.report("ready", int(is_private))
 
-    def mount_tmp(self, megabytes, kept):
+    def mount_tmp(self, megabytes: int, kept: list[str]) -> bool:
         """Put a file system of its own size at /tmp, seen by this environment alone."""
         user, group = os.getuid(), os.getgid()
         if libc.unshare(CLONE_NEWNS) != 0:
@@ -130,7 +138,7 @@ class Supervisor:
         # what lies below the old /tmp and is still needed is held open, and bound to its place in the new one
         held = [(path, os.open(path, os.O_PATH)) for path in kept if path.startswith("/tmp/") and os.path.exists(path)]
         options = f"size={megabytes}m,mode=1777".encode()
-        is_mounted = (
+        is_mounted: bool = (
             libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None) == 0
             and libc.mount(b"tmpfs", b"/tmp", b"tmpfs", MS_NOSUID_NODEV, options) == 0
         )
@@ -143,7 +151,7 @@ class Supervisor:
 
     # -- processes ----------------------------------------------------------------------------------------------------
 
-    def start(self):
+    def start(self) -> Callable[[], None] | None:
         self.kill_all()
         refusal, refused = os.pipe()  # both close on exec: nothing comes through when the executable runs
         pid = os.fork()
@@ -174,7 +182,7 @@ class Supervisor:
             os.write(refused, (error.errno or 0).to_bytes(4, "big"))
         os._exit(127)
 
-    def become_runtime(self):
+    def become_runtime(self) -> None:
         """In the child: leave the supervisor's things behind and take on the limits of the function."""
         os.setsid()
         if IS_LINUX:
@@ -196,7 +204,7 @@ class Supervisor:
             resource.setrlimit(getattr(resource, name), (value, value))
         os.chdir(settings["directory"])
 
-    def reap(self):
+    def reap(self) -> None:
         """Collect what ended; when it was the runtime, end the rest first, so that nobody answers in its place."""
         while True:
             try:
@@ -211,7 +219,7 @@ class Supervisor:
                 peak = usage.ru_maxrss if IS_LINUX else usage.ru_maxrss // 1024
                 self.report("exited", os.waitstatus_to_exitcode(status), peak)
 
-    def kill_all(self):
+    def kill_all(self) -> None:
         """End all descendants, also those that moved to a session of their own or begin new ones meanwhile."""
         if not IS_LINUX:
             if self.runtime:
@@ -231,9 +239,9 @@ class Supervisor:
                         os.kill(pid, number)
                     except OSError:
                         pass
-            self.await_one(living)
+            self.await_each(living)
 
-    def await_one(self, living):
+    def await_each(self, living: list[int]) -> None:
         """Wait for children that were killed; what they leave behind becomes our own child, and is next."""
         for pid in living:
             try:
@@ -244,14 +252,13 @@ class Supervisor:
                 self.runtime = 0
                 self.report("exited", os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 
-    def end(self):
+    def end(self) -> None:
         self.kill_all()
-        settings = self.settings
-        if settings is not None:
-            remove_tree(settings["tmp_directory"])
+        if self.settings:
+            remove_tree(self.settings["tmp_directory"])
 
 
-def write(path, text):
+def write(path: str, text: str) -> None:
     fd = os.open(path, os.O_WRONLY)
     try:
         os.write(fd, text.encode())
@@ -259,9 +266,10 @@ def write(path, text):
         os.close(fd)
 
 
-def descendants():
+def descendants() -> list[int]:
     """All processes below this one, parents first."""
-    found, open_ = [], [os.getpid()]
+    found: list[int] = []
+    open_ = [os.getpid()]
     while open_:
         pid = open_.pop()
         try:
@@ -278,7 +286,7 @@ def descendants():
     return found
 
 
-def remove_tree(path):
+def remove_tree(path: str) -> None:
     if not os.path.isdir(path):
         return
     for directory, directories, files in os.walk(path, topdown=False):
@@ -294,7 +302,7 @@ def remove_tree(path):
         pass
 
 
-def run_python(settings):
+def run_python(settings: dict[str, Any]) -> None:
     """Be the Python runtime, without starting another interpreter."""
     os.environ.clear()
     os.environ.update(settings["variables"])
@@ -308,7 +316,8 @@ def run_python(settings):
     module = type(sys)(name)
     module.__file__ = settings["runtime"]
     sys.modules[name] = module
-    exec(SourceFileLoader(name, settings["runtime"]).get_code(name), module.__dict__)
+    code: Any = SourceFileLoader(name, settings["runtime"]).get_code(name)
+    exec(code, module.__dict__)
     module.main(settings["handler"])
 
 

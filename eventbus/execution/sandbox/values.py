@@ -28,8 +28,6 @@ class SandboxSpec:
     runtime: str = "python"
     memory: int = 128
     """Megabytes that the processes may take together."""
-    timeout: float = 3.0
-    """Seconds of one invocation."""
     tmp: int = 512
     """Megabytes of `/tmp`."""
     variables: Mapping[str, str] = attrs.field(factory=dict)
@@ -48,6 +46,8 @@ class Request:
 
     request_id: str
     payload: bytes
+    timeout: float
+    """Seconds until the processes are ended; initialising again is part of it."""
     arn: str = ""
     client_context: str | None = None
     """JSON text."""
