@@ -108,7 +108,7 @@ RESULTS: dict[str, Any] = {
     "numbers": [math.nan, math.inf, -math.inf, 1.5, 10**30, True],
     "decimal among numbers": [math.nan, -math.inf, 0.1, decimal.Decimal("2.50")],
     "keys": {1: "a", 2.5: "b", True: "c", None: "d"},
-    "text": {"näme": "日本 \U0001f600 \x7f \" \\ / \u2028"},
+    "text": {"näme": '日本 \U0001f600 \x7f " \\ / \u2028'},
     "bytes": b"\x00\xff raw",
     "set": {1},
     "datetime": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),

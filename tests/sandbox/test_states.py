@@ -31,9 +31,7 @@ def test_every_other_move_is_refused_by_name(state: State, call: Call) -> None:
         assert verdict is MOVES[state, call]
     else:
         text = f"State transition from {state.value} to {call.value} failed for runtime. "
-        assert verdict == Refusal(
-            403, "InvalidStateTransition", f"{text}Error: State transition is not allowed"
-        )
+        assert verdict == Refusal(403, "InvalidStateTransition", f"{text}Error: State transition is not allowed")
 
 
 @pytest.mark.parametrize("state", State)

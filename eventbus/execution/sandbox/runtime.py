@@ -303,8 +303,10 @@ class Unbuffered:
 
 
 class LogHandler(logging.Handler):
+    """Writes every record as one event of the log, however many lines it has."""
+
     def emit(self, record: Any) -> None:
-        sys.stdout.write(self.format(record))
+        sys.stdout.write(self.format(record).removesuffix("\n").replace("\n", "\r") + "\n")
 
 
 class Stamp(logging.Filter):

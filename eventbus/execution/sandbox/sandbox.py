@@ -129,7 +129,9 @@ class Sandbox:
         if self._api.state is State.RESPONSE_SENT:
             await self._until(lambda: self._api.state is State.READY or self._has_ended, deadline)
         if self._api.state is State.READY and not self._has_ended:
-            return True
+            if self._processes.is_running():
+                return True
+            await self._until(lambda: self._has_ended, deadline)  # as is about to be reported
         if self.pid:
             await self._stop()
         return False

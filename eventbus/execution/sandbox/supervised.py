@@ -194,6 +194,14 @@ class Supervised:
             anyio.notify_closing(output)
             os.close(output)
 
+    def is_running(self) -> bool:
+        """Whether the runtime's process runs at this moment, whatever has been reported until now."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb", buffering=0) as file:
+                return file.read(512).rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+        except OSError:
+            return sys.platform != "linux" and self.pid != 0
+
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def peak_memory(self) -> int:
