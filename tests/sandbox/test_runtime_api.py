@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -255,7 +255,7 @@ async def test_garbage_ends_its_own_connection_only(garbage: bytes) -> None:
     """The bus and other connections go on."""
     async with served("r1") as (api, client):
         async with await connect(api) as stream:
-            with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
                 await stream.send(garbage)
                 await stream.send_eof()
                 while True:

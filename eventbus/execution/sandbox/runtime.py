@@ -133,14 +133,14 @@ class CognitoIdentity:
 
 
 class Client:
-    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
+    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")  # noqa: RUF023
 
     def __repr__(self) -> str:
         return shown("Client", self, self.__slots__)
 
 
 class ClientContext:
-    __slots__ = ("client", "custom", "env")
+    __slots__ = ("custom", "env", "client")  # noqa: RUF023 - the order in which they are shown
 
     def __repr__(self) -> str:
         return shown("ClientContext", self, self.__slots__)
@@ -218,13 +218,15 @@ class Literal(float):
 
 
 def plain(value: Any) -> Any:
-    """A copy with named tuples as objects and Decimals as literal numbers."""
+    """A copy with named tuples as objects, bytes as text and Decimals as literal numbers."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key.decode() if isinstance(key, bytes) else key: plain(item) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key: plain(item) for key, item in value._asdict().items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode()
     if type(value).__name__ == "Decimal" and type(value).__module__ in ("decimal", "_decimal", "_pydecimal"):
         if value.is_nan():
             return float("nan")

@@ -155,6 +155,7 @@ class Sandbox:
         if self._is_over_memory:
             failure = failures.out_of_memory(request_id)
         elif is_done():
+            self._processes.flush()
             return None
         elif self._has_ended:
             failure = self._end_of_runtime(request_id)

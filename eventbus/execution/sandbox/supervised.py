@@ -184,7 +184,7 @@ class Supervised:
                 self._on_line(line)
 
     def flush(self) -> None:
-        """Give out a line that has no end yet: its process will not end it."""
+        """Give out a line that has no end yet: what comes later belongs to something else."""
         for line in self._lines.flush():
             self._on_line(line)
 
