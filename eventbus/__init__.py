@@ -12,4 +12,6 @@ from eventbus.clock import VirtualClock as VirtualClock
 from eventbus.delivery.dead_letters import DeadLetter as DeadLetter
 from eventbus.delivery.retry import Reason as Reason
 from eventbus.faults import Faults as Faults
+from eventbus.functions.alias import Alias as Alias
 from eventbus.functions.function import Function as Function
+from eventbus.functions.version import Version as Version

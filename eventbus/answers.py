@@ -32,12 +32,13 @@ class InvocationResult:
     """What a direct call gets back."""
 
     status_code: int
-    """200, also when the function failed."""
+    """200, also when the function failed; 202 for an event that was queued, 204 for a dry run."""
     payload: Any
     """What the handler returned, or AWS's error document, as a JSON value."""
     function_error: str | None
     """`Unhandled` when the function failed, else None."""
-    executed_version: str
+    executed_version: str | None
+    """`$LATEST` or the number of the version that ran, which tells what an alias chose; None if none has."""
     request_id: str
     log_tail: str | None
     """The last 4 KB of the invocation's log, if it was asked for."""

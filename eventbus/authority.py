@@ -65,7 +65,8 @@ class Authority:
             context["aws:SourceArn"] = source.arn
             if source.account is not None:
                 context["aws:SourceAccount"] = source.account
-        return Request(Principal.parse(source.principal), target.send_action, target.arn, context, self._account_id)
+        resource = getattr(target, "resource_arn", target.arn)
+        return Request(Principal.parse(source.principal), target.send_action, resource, context, self._account_id)
 
     def authorize(self, caller: Source | None, action: str, resource: str, access: HasPolicy | None, hint: Any) -> None:
         """Check what a caller does. None is the account's owner, whom only an explicit deny stops.

@@ -27,7 +27,7 @@ from eventbus.delivery.dispatcher import Dispatcher
 from eventbus.delivery.durable import DurableEvents
 from eventbus.delivery.event import Body, Event, Reply
 from eventbus.delivery.lane import Lane
-from eventbus.delivery.payload import JSONValue, compact, decode, encode_and_copy
+from eventbus.delivery.payload import Encoded, JSONValue, compact, decode, encode_and_copy
 from eventbus.delivery.payload import size as payload_size
 from eventbus.delivery.retry import MAX_HOPS, Reason
 from eventbus.delivery.targets import HasPolicy, Source, Target
@@ -38,23 +38,30 @@ from eventbus.errors import (
     BusNotRunning,
     ConfigurationError,
     EventBusError,
+    InvalidParameterValue,
     PayloadTooLarge,
     RecursiveInvocation,
     ResourceConflict,
     ResourceNotFound,
     TooManyRequests,
 )
-from eventbus.execution.concurrency import Account
+from eventbus.execution.concurrency import SCALING_STEP, Account
 from eventbus.execution.context import ClientContext
 from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
+from eventbus.execution.inheritance import inheritance
 from eventbus.execution.outcome import Failed
+from eventbus.execution.tmp import TemporaryDirectories
+from eventbus.execution.variables import overlay
 from eventbus.execution.watchdog import Watchdog
 from eventbus.faults import FaultPlan, Faults
-from eventbus.functions.code import Code, code_of
 from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
 from eventbus.functions.function import Function
+from eventbus.functions.invocable import Invocable
+from eventbus.functions.package import Packaged, prepared
+from eventbus.functions.version import LATEST
 from eventbus.iam.evaluation import Decision
+from eventbus.iam.registry import Roles
 from eventbus.ids import Ids
 from eventbus.options import check_options, check_principal
 from eventbus.storage.errors import StoreError
@@ -70,6 +77,8 @@ from eventbus.timestamps import iso_time
 
 MAX_ASYNC_PAYLOAD = 1_048_576
 """Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
+IDLE_TIMEOUT = 600.0
+"""Seconds after which an idle environment is ended; AWS says "minutes" and gives no figure."""
 CHAIN = 64
 """Invocations of one chain that the trace shows as one tree."""
 MAX_SYNC_PAYLOAD = 6_291_456
@@ -88,6 +97,8 @@ class EventBus:
     - `store`: a file such as `"bus.db"` keeps events, dead letters and what sources own; None keeps all in memory.
     - `faults`: faults on demand, see `Faults`.
     - `concurrency`: how many environments may be busy at once, 1 to 999,999 (AWS's default is 1,000).
+    - `scaling`: environments that a function may add in 10 seconds; None sets no limit.
+    - `idle_timeout`: seconds after which an environment that nobody needs is ended; None keeps all.
     - `enforce_iam`: False lets everybody do everything.
     - `seed`: makes every identifier, and so every run under a virtual clock, repeat.
     - `queue_limit`: events that may be queued for a function before whoever publishes to it waits. Those that wait for
@@ -110,6 +121,8 @@ class EventBus:
         store: Store | str | Path | None = None,
         faults: Faults | None = None,
         concurrency: int = 1000,
+        scaling: int | None = SCALING_STEP,
+        idle_timeout: float | None = IDLE_TIMEOUT,
         enforce_iam: bool = True,
         seed: int | None = None,
         queue_limit: int = 1000,
@@ -117,7 +130,8 @@ class EventBus:
         grace: float = 10.0,
         history: int = 10_000,
     ) -> None:
-        check_options(account_id, region, grace, queue_limit=queue_limit, queue_bytes=queue_bytes, history=history)
+        whole = {"queue_limit": queue_limit, "queue_bytes": queue_bytes, "history": history}
+        check_options(account_id, region, grace, idle_timeout, **whole)
         if clock is not None and not hasattr(clock, "call_at"):
             raise ConfigurationError(f"clock={clock!r}: a SystemClock() or a VirtualClock() is needed")
         if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "bit_length")):
@@ -131,7 +145,10 @@ class EventBus:
         self.queue_limit = queue_limit
         self.queue_bytes = queue_bytes
         self.ids = Ids(seed)
-        self.account = Account(concurrency)
+        self.account = Account(concurrency, scaling)
+        self.idle_timeout = idle_timeout
+        self.roles = Roles(account_id)
+        """The account's roles by name: `bus.roles.create("name")`."""
         self.authority = Authority(account_id, region, self.clock.now, is_enforcing=enforce_iam)
         self.journal = Journal(Metrics(), history)
         self.trace = Trace(history)
@@ -164,6 +181,12 @@ class EventBus:
         self._background = 0
         self._budget = BUDGET
         self._functions: dict[str, Function] = {}
+        self._published: dict[str, int] = {}
+        """The latest version number of every function that there has been: none is used twice."""
+        self._ended: list[Lane] = []
+        """Of deleted functions and versions, while something of theirs runs."""
+        self._ended_finished = self._ended_dead_lettered = 0
+        self._tmp = TemporaryDirectories()
         self._resources: dict[str, Target] = {}
         self._at_start: list[Callable[[], None]] = []
         self._token: anyio.lowlevel.EventLoopToken | None = None
@@ -208,7 +231,10 @@ class EventBus:
         self._token, self._thread = anyio.lowlevel.current_token(), threading.get_ident()
         self.clock.start(self.settle, self._change_resting)
         self._state = "running"
+        self._tmp.start()
         capture.start()
+        overlay.start()
+        inheritance.start()
         failure: BaseException | None = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -220,8 +246,8 @@ class EventBus:
                 for begin in self._at_start:
                     begin()
                 self.is_stopping = False
-                for lane in self._lanes():
-                    lane.attend()
+                for lane in list(self._lanes()):
+                    lane.begin()
                 try:
                     yield
                 except BaseException as error:
@@ -238,11 +264,15 @@ class EventBus:
                 tasks.cancel_scope.cancel()
         finally:
             self._state = "closed"
-            for function in self._functions.values():
-                function.forget_code()
+            for lane in self._lanes():
+                if isinstance(lane.handler, Packaged):
+                    lane.handler.code.remove()
             self._token = None
             self._tasks = None
+            inheritance.stop()
+            overlay.stop()
             capture.stop()
+            self._tmp.remove_all()
             self.clock.stop()
             if self.store is not None:
                 self.store.close()
@@ -291,7 +321,7 @@ class EventBus:
 
         Options: `name` (the handler's own by default), `memory` in MB, `timeout` in seconds, `retries` 0-2,
         `max_event_age` in seconds, `reserved_concurrency`, `description`, `recursive_loop`. With `isolation="process"`
-        every environment is a process of its own; then also `environment` (variables), `tmp` in MB, and `runtime`.
+        every environment is a process of its own; then also `runtime`.
         """
         if isinstance(handler, str):
             raise ConfigurationError(
@@ -319,13 +349,15 @@ class EventBus:
         Raises ConfigurationError or ValidationFailed for a value that cannot be, ResourceConflict for a name that is
         taken.
         """
+        role = options.pop("role", None)
         unknown = sorted(set(options) - set(attrs.fields_dict(Configuration)))
         if unknown:
             known = ", ".join(attrs.fields_dict(Configuration))
-            raise ConfigurationError(f"a function has no option {', '.join(unknown)}; it has name, {known}")
+            raise ConfigurationError(f"a function has no option {', '.join(unknown)}; it has name, role, {known}")
         if isinstance(handler, Function):
             handler = handler.handler  # @bus.function twice makes two functions of one handler
-        isolation = isolation_of(handler, options.pop("isolation", None))
+        wanted = options.pop("isolation", None)
+        isolation = "process" if isinstance(handler, Packaged) else isolation_of(handler, wanted)
         if name is None:
             if isinstance(handler, str):
                 raise ConfigurationError(f"the handler {handler!r} does not name its function: give it a name")
@@ -335,18 +367,49 @@ class EventBus:
         configuration = Configuration(isolation=isolation, **options)
         if check_name(name) in self._functions:
             raise ResourceConflict(f"Function already exist: {name}", mend="choose another name=")
-        if isolation == "process":
-            chosen: Code | None = code_of(handler, code, runtime)
-        elif code is not None or runtime != "python":
-            raise ConfigurationError('code= and runtime= are for processes: name the handler as "module.function"')
-        else:
-            chosen = None
-        function = Function(self, name, handler, configuration, chosen)
+        called, _ = prepared(handler, code, runtime, wanted)
+        self.account.reserve(name, configuration.reserved_concurrency)
+        try:
+            function = Function(self, name, called, configuration, role)
+        except Exception:
+            self.account.release(name)
+            raise
         self._functions[name] = function
         self._resources[function.arn] = function
-        if self.durable is not None:
-            self.durable.declared(name, function.lane)
+        self._resources[f"{function.arn}:{LATEST}"] = function.version(LATEST)
+        self.declared(function)
         return function
+
+    def declared(self, invocable: Invocable) -> None:
+        """Something came into being for which the store may hold events; for the engine."""
+        if self.durable is not None:
+            self.durable.declared(invocable)
+
+    def next_version(self, function: str) -> int:
+        """The next version number of a function, also of one that was deleted and made again; for the engine."""
+        number = self._published[function] = self._published.get(function, 0) + 1
+        return number
+
+    def forget(self, function: Function) -> None:
+        """Take a function off the bus, with its versions and aliases; `function.delete()` calls it."""
+        if self._functions.get(function.name) is not function:
+            raise ResourceNotFound(f"Function not found: {function.arn}")
+        del self._functions[function.name]
+        for invocable in function.invocables:
+            self._resources.pop(invocable.arn, None)
+            invocable.home = None
+        for lane in function.lanes:
+            self.retire(lane)
+        self.account.release(function.name)
+
+    def retire(self, lane: Lane) -> None:
+        """End a lane whose function or version was deleted."""
+        self._ended.append(lane)
+        lane.end()
+        for done in [ended for ended in self._ended if not ended.inside]:
+            self._ended.remove(done)
+            self._ended_finished += done.finished
+            self._ended_dead_lettered += done.dead_lettered
 
     @property
     def functions(self) -> Mapping[str, Function]:
@@ -381,7 +444,7 @@ class EventBus:
         Raises ResourceNotFound if nothing on this bus has that ARN, ConfigurationError for what is none of these.
         """
         if isinstance(target, str):
-            found = self._resources.get(target.removesuffix(":$LATEST")) or self._functions.get(target)
+            found = self._resources.get(target) or self.named(target)
             if found is not None:
                 return found
             if is_arn(target) and ":lambda:" not in target:
@@ -396,6 +459,20 @@ class EventBus:
                 raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
             return target
         raise ConfigurationError(f"{target!r} is neither a function, a topic or a queue, nor an ARN of one")
+
+    def named(self, name: str) -> Invocable | None:
+        """The function of this name, or the version or alias if a qualifier follows it: `f`, `f:7`, `f:prod`."""
+        function = self._functions.get(name)
+        if function is None and ":" in name:
+            account, _, rest = name.partition(":function:")
+            name, _, qualifier = (rest if account == self.account_id else name).partition(":")
+            function = self._functions.get(name)
+            return None if function is None else self._qualified(function, qualifier or None)
+        return function
+
+    def _qualified(self, function: Function, qualifier: str | None) -> Invocable | None:
+        found = function if qualifier is None else self._resources.get(f"{function.arn}:{qualifier}")
+        return found if isinstance(found, Invocable) else None
 
     # -- publishing -------------------------------------------------------------------------------------------------
 
@@ -413,7 +490,8 @@ class EventBus:
         if self._state != "running" or threading.get_ident() != self._thread:
             self.accepting("push")
         self._budget -= 1
-        function = target if target.__class__ is Function and target.lane.bus is self else self._function(target)
+        is_own = target.__class__ is Function and target.home is self
+        function: Invocable = target if is_own else self._function(target)  # type: ignore[assignment]
         if self._budget <= 0 or self.full or self.backlog_bytes >= self.queue_bytes:
             await self._wait_for_room("push", function.arn.__eq__)
         body, copy = encode_and_copy(payload)
@@ -424,7 +502,7 @@ class EventBus:
         return Receipt(event)
 
     def enqueue(
-        self, function: Function, body: Body, source: Source, cause: Cause | None, copy: JSONValue = None
+        self, function: Invocable, body: Body, source: Source, cause: Cause | None, copy: JSONValue = None
     ) -> Event:
         """Queue an event for a function, in one synchronous step: the seam for sources.
 
@@ -448,9 +526,11 @@ class EventBus:
         if self.backlog >= self.queue_limit:
             body, copy = compact(body) if body.__class__ is bytes else body, None
         event = Event(self.clock.now(), cause, hops, number, lane, source, body, copy)
+        if function is not lane.target:
+            event.address_to(function)
         self.trace.append(event)
         self.outstanding += 1
-        if hops > MAX_HOPS and lane.configuration.recursive_loop == "Terminate":
+        if hops > MAX_HOPS and function.function.configuration.recursive_loop == "Terminate":
             lane.discard(event, Reason.RECURSIVE_INVOCATION)
         elif self.durable is not None:
             self.durable.accept(event)
@@ -483,26 +563,53 @@ class EventBus:
         payload: JSONValue = None,
         *,
         qualifier: str | None = None,
+        invocation_type: str = "RequestResponse",
         client_context: dict[str, Any] | None = None,
         log_tail: bool = False,
     ) -> InvocationResult:
         """Run a function directly and wait for its answer (request-response).
 
-        A function that fails is a result with `function_error`, not an exception. When cancelled, the function runs
-        on and its answer is lost, as when a client hangs up. Raises TooManyRequests with its reason when no
-        environment may be had, AccessDenied inside a handler whose role may not, RecursiveInvocation after 16
-        invocations in one chain, PayloadTooLarge above 6 MB, NotJSON, ResourceNotFound, and BusClosed when the bus is
-        left before the answer is there.
+        `qualifier` names a version or an alias. `invocation_type` may be `"Event"`, which queues the event, status 202,
+        or `"DryRun"`, which checks parameters and permission and runs nothing, status 204. A function that fails is a
+        result with `function_error`, not an exception. When cancelled, the function runs on and its answer is lost, as
+        when a client hangs up. Raises TooManyRequests with its reason when no environment may be had, AccessDenied
+        inside a handler whose role may not, RecursiveInvocation after 16 invocations in one chain, PayloadTooLarge
+        above 6 MB (1 MB for an event), NotJSON, ResourceNotFound, InvalidParameterValue for two qualifiers that
+        differ, and BusClosed when the bus is left before the answer is there.
         """
         self.accepting("invoke")
-        target = self._function(function)
-        if qualifier not in (None, "$LATEST"):
-            raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
-        self.authorize("lambda:InvokeFunction", target.arn, target.access, target.label)
+        if invocation_type not in _INVOCATION_TYPES:
+            raise ConfigurationError(f"invocation_type={invocation_type!r}: one of {', '.join(_INVOCATION_TYPES)}")
+        target = self.qualified(function, qualifier)
+        self.authorize("lambda:InvokeFunction", target.resource_arn, target.access, target.label)
         body, copy = encode_and_copy(payload)
         reply = Reply(ClientContext.of(client_context))
+        if invocation_type == "Event":
+            await self.room(target.arn.__eq__)
+            event = self.enqueue(target, body, self._caller() or self._owner(), None, copy)
+            await self.synced()
+            return _accepted(202, event.request_id)
         await checkpoint()
+        if invocation_type == "DryRun":
+            return _accepted(204, self.ids.uuid())
         return await self._answer(target, body, copy, reply, self._caller() or self._owner(), self.cause(), log_tail)
+
+    def qualified(self, function: object, qualifier: str | None) -> Invocable:
+        """The function, version or alias that a target and a qualifier beside it stand for.
+
+        Raises ResourceNotFound if there is none, InvalidParameterValue if the target has another qualifier itself.
+        """
+        target = self._function(function)
+        if qualifier is None or qualifier == target.qualifier:
+            return target
+        if target.qualifier is not None:
+            raise InvalidParameterValue(
+                "The derived qualifier from the function name does not match the specified qualifier."
+            )
+        found = self._qualified(target.function, qualifier)
+        if found is None:
+            raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
+        return found
 
     async def request(
         self, function: object, payload: JSONValue, *, source: Any = None, cause: Cause | None = None
@@ -528,8 +635,8 @@ class EventBus:
 
     async def _answer(
         self,
-        target: Function,
-        body: Body,
+        target: Invocable,
+        body: Encoded,
         copy: JSONValue,
         reply: Reply,
         source: Source,
@@ -546,13 +653,13 @@ class EventBus:
             status_code=200,
             payload=deepcopy(outcome.document) if isinstance(outcome, Failed) else decode(outcome.result),
             function_error="Unhandled" if failed else None,
-            executed_version=target.lane.version,
+            executed_version=event.lane.version,
             request_id=event.request_id,
             log_tail=tail,
         )
 
     def _call(
-        self, target: Function, body: Body, copy: JSONValue, reply: Reply, source: Source, cause: Cause | None
+        self, target: Invocable, body: Body, copy: JSONValue, reply: Reply, source: Source, cause: Cause | None
     ) -> Event:
         """Queue a direct call ahead of everything, if an environment may be had for it."""
         self.accepting("invoke")
@@ -560,17 +667,19 @@ class EventBus:
             raise BusClosed("invoke")
         lane = target.lane
         hops = 1 if cause is None else cause.hops + 1
-        if hops > MAX_HOPS and lane.configuration.recursive_loop == "Terminate":
-            self.count("RecursiveInvocationsDropped", target.arn)
+        if hops > MAX_HOPS and target.function.configuration.recursive_loop == "Terminate":
+            self.count("RecursiveInvocationsDropped", target.function.arn)
             raise RecursiveInvocation
-        if not lane.pool.has_room:
-            self.count("Throttles", target.arn)
-            raise TooManyRequests(lane.pool.reason)
+        if (reason := lane.refusal) is not None:
+            self.count("Throttles", target.function.arn)
+            raise TooManyRequests(reason)
         self._numbers = number = self._numbers + 1
         self.uncounted += 1
         self.direct += 1
         self.outstanding += 1
         event = Event(self.clock.now(), cause, hops, number, lane, source, body, copy, reply=reply)
+        if target is not lane.target:
+            event.address_to(target)
         self.trace.append(event)
         lane.put_first(event)
         return event
@@ -654,7 +763,7 @@ class EventBus:
     def _has_no_room(self, reaches: Callable[[str], bool] | None) -> bool:
         if self.backlog_bytes >= self.queue_bytes:
             return True
-        return bool(self.full) if reaches is None else any(reaches(lane.arn) for lane in self.full)
+        return bool(self.full) if reaches is None else any(reaches(arn) for lane in self.full for arn in lane.arns())
 
     async def _wait_for_space(self) -> None:
         if self._space is None:
@@ -830,8 +939,7 @@ class EventBus:
         if self._state == "new":
             self._at_start.append(lambda: self.start_background(task, *args))
             return
-        self.outstanding += 1
-        self._background += 1
+        self.count_background(1)
         self.start_task(self._in_background, task, args)
 
     async def _in_background(self, task: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
@@ -840,13 +948,25 @@ class EventBus:
         try:
             await task(*args)
         finally:
-            self.outstanding -= 1
-            self._background -= 1
-            self.notice_rest()
+            self.count_background(-1)
+
+    def count_background(self, by: int) -> None:
+        """Background work begins (+1) or ends (-1): `wait_idle` waits for it."""
+        self.outstanding += by
+        self._background += by
+        self.notice_rest()
 
     async def background_sleep(self, seconds: float) -> None:
         """Wait on the bus's clock inside a background task; virtual time may jump over it."""
         await self.clock.sleep_until(self.clock.now() + seconds)
+
+    def new_tmp(self) -> Path:
+        """A directory for the files of one environment; it is gone when the bus has been left."""
+        return self._tmp.make()
+
+    def remove_tmp(self, directory: Path) -> None:
+        """An environment has ended: its files go with it."""
+        self._tmp.remove(directory)
 
     def today(self) -> str:
         """The date as log streams write it."""
@@ -861,8 +981,8 @@ class EventBus:
 
     def statistics(self) -> Statistics:
         """Count the asynchronous events; the parts always add up to `accepted`."""
-        finished = sum(lane.finished for lane in self._lanes())
-        dead = sum(lane.dead_lettered for lane in self._lanes())
+        finished = self._ended_finished + sum(lane.finished for lane in self._lanes())
+        dead = self._ended_dead_lettered + sum(lane.dead_lettered for lane in self._lanes())
         waiting = sum(1 for lane in self._lanes() for event in lane.waiting if event.is_counted)
         queued = sum(lane.depth for lane in self._lanes())
         outstanding = self.outstanding - self._background - self.direct
@@ -878,14 +998,16 @@ class EventBus:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _function(self, target: object) -> Function:
+    def _function(self, target: object) -> Invocable:
         function = self.resource(target)
-        if not isinstance(function, Function):
+        if not isinstance(function, Invocable):
             raise ConfigurationError(f"{function!r} is not a function")
         return function
 
     def _lanes(self) -> Iterator[Lane]:
-        return (function.lane for function in self._functions.values())
+        for function in self._functions.values():
+            yield from function.lanes
+        yield from self._ended
 
     def _environments(self) -> Iterable[Environment]:
         return (environment for lane in self._lanes() if lane.active for environment in lane.environments)
@@ -894,7 +1016,7 @@ class EventBus:
         environment = current_environment.get()
         if environment is None or environment.lane.bus is not self:
             return None
-        return environment.lane.function.source
+        return environment.lane.source
 
     def _owner(self) -> Source:
         return self.source_of(str(self.authority.owner))
@@ -908,6 +1030,21 @@ def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What the task group has wrapped, if it is one refusal of ours: a store that is damaged, say."""
     inner = group.exceptions[0]
     return inner if len(group.exceptions) == 1 and isinstance(inner, EventBusError) else group
+
+
+_INVOCATION_TYPES = ("RequestResponse", "Event", "DryRun")
+
+
+def _accepted(status_code: int, request_id: str) -> InvocationResult:
+    """What comes back when nothing was waited for."""
+    return InvocationResult(
+        status_code=status_code,
+        payload=None,
+        function_error=None,
+        executed_version=None,
+        request_id=request_id,
+        log_tail=None,
+    )
 
 
 class _Done:

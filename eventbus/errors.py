@@ -8,12 +8,15 @@
     ├── NotJSON                a payload holds what JSON cannot carry (also a TypeError)
     └── AWSError               a refusal in AWS's own words: `code`, `status`, `message`
         ├── AccessDenied                403   who may not do what, why, and the call that mends it
+        ├── EntityAlreadyExists         409
         ├── InvalidParameterValue       400
         ├── InvalidRequestContent       400
         ├── MalformedPolicy             400
+        ├── NoSuchEntity                404   (also a KeyError)
         ├── PayloadTooLarge             413
         ├── PolicyLengthExceeded        400
         ├── PreconditionFailed          412
+        ├── ProvisionedConcurrencyConfigNotFound  404   (also a LookupError)
         ├── RecursiveInvocation         400
         ├── ResourceConflict            409
         ├── ResourceNotFound            404   (also a LookupError)
@@ -86,6 +89,11 @@ class AccessDenied(AWSError):
     status = 403
 
 
+class EntityAlreadyExists(AWSError):
+    code = "EntityAlreadyExists"
+    status = 409
+
+
 class InvalidParameterValue(AWSError, ValueError):
     code = "InvalidParameterValueException"
     status = 400
@@ -101,6 +109,14 @@ class MalformedPolicy(AWSError, ValueError):
 
     code = "MalformedPolicyDocument"
     status = 400
+
+
+class NoSuchEntity(AWSError, KeyError):
+    code = "NoSuchEntity"
+    status = 404
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a KeyError would show the text in quotes
 
 
 class PayloadTooLarge(AWSError, ValueError):
@@ -123,6 +139,14 @@ class PolicyLengthExceeded(AWSError, ValueError):
 class PreconditionFailed(AWSError):
     code = "PreconditionFailedException"
     status = 412
+
+
+class ProvisionedConcurrencyConfigNotFound(AWSError, LookupError):
+    code = "ProvisionedConcurrencyConfigNotFoundException"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("No Provisioned Concurrency Config found for this function")
 
 
 class RecursiveInvocation(AWSError):

@@ -95,7 +95,7 @@ class FaultPlan:
 
     def concerns(self, event: Event) -> bool:
         """Whether this event may be hit; direct calls never are."""
-        return event.reply is None and (self._only is None or event.lane.name in self._only)
+        return event.reply is None and (self._only is None or event.lane.function.name in self._only)
 
     def is_duplicated(self, event: Event) -> bool:
         return self._hits("duplicate", event.number, 0)

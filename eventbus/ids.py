@@ -6,6 +6,7 @@ result as the UUID that AWS would show.
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 _MASK = (1 << 128) - 1
@@ -37,6 +38,15 @@ class Ids:
     def uuid(self) -> str:
         """A fresh random UUID."""
         return as_uuid(self._random.getrandbits(128))
+
+    def chance(self) -> float:
+        """A fresh random number from 0 up to, but not, 1."""
+        return self._random.random()
+
+    def derived(self, text: str) -> str:
+        """A UUID that is always the same for the same text: one that needs not be remembered."""
+        digest = hashlib.sha256(f"{self.key} {text}".encode()).digest()
+        return as_uuid(int.from_bytes(digest[:16]))
 
     def hex(self, digits: int) -> str:
         """A fresh random number of so many upper-case hexadecimal digits."""

@@ -6,7 +6,7 @@ from eventbus.errors import ConfigurationError
 from eventbus.iam.principals import Principal
 
 
-def check_options(account_id: object, region: object, grace: object, **whole: object) -> None:
+def check_options(account_id: object, region: object, grace: object, idle_timeout: object, **whole: object) -> None:
     if not (isinstance(account_id, str) and len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
         raise ConfigurationError(f"account_id={account_id!r}: an AWS account id is twelve digits, as text")
     if not (isinstance(region, str) and region and region.isascii() and region.replace("-", "").isalnum()):
@@ -16,6 +16,9 @@ def check_options(account_id: object, region: object, grace: object, **whole: ob
             raise ConfigurationError(f"{name}={value!r}: a whole number from 1 is needed")
     if not isinstance(grace, int | float) or isinstance(grace, bool) or not grace >= 0:
         raise ConfigurationError(f"grace={grace!r}: seconds, 0 or more")
+    is_number = isinstance(idle_timeout, int | float) and not isinstance(idle_timeout, bool) and idle_timeout > 0
+    if idle_timeout is not None and not is_number:
+        raise ConfigurationError(f"idle_timeout={idle_timeout!r}: seconds, more than 0, or None to keep environments")
 
 
 def check_principal(name: str) -> None:

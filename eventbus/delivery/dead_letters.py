@@ -33,7 +33,7 @@ class DeadLetter:
     source: str
     """The ARN of what triggered it, or its principal where it has none."""
     target: str
-    """The function's ARN."""
+    """The ARN of the function, version or alias."""
     request_id: str
     accepted_at: float
     """Seconds since the epoch."""
@@ -64,7 +64,7 @@ def letter_of(event: Event, failure: Failed | None) -> DeadLetter:
         error=str(failure) if failure is not None else event.note or EXPLANATIONS[reason],
         error_document=None if failure is None else dict(failure.document),
         source=source.arn or source.principal,
-        target=event.lane.arn,
+        target=event.addressed.arn,
         request_id=event.request_id,
         accepted_at=event.at,
         dead_at=event.lane.bus.clock.now(),

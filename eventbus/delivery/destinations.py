@@ -17,8 +17,9 @@ from eventbus.timestamps import iso_time
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Event
-    from eventbus.delivery.lane import Lane
+    from eventbus.delivery.settling import Settling
     from eventbus.delivery.targets import Target
+    from eventbus.functions.invocable import Invocable
 
 ERROR_MESSAGE_LIMIT = 1024
 """Bytes of ErrorMessage on a dead-letter message."""
@@ -33,7 +34,7 @@ def destination_record(
         "timestamp": iso_time(now),
         "requestContext": {
             "requestId": event.request_id,
-            "functionArn": f"{event.lane.function.arn}:{event.lane.version}",
+            "functionArn": _qualified(event.addressed),
             "condition": condition,
             "approximateInvokeCount": event.attempts,
         },
@@ -49,8 +50,13 @@ def destination_record(
     return record
 
 
+def _qualified(addressed: Invocable) -> str:
+    """The ARN of what was invoked, always with a qualifier."""
+    return addressed.arn if addressed.qualifier is not None else f"{addressed.arn}:$LATEST"
+
+
 def send_to_destination(
-    lane: Lane, target: Target, event: Event, condition: str, outcome: Succeeded | Failed | None
+    lane: Settling, target: Target, event: Event, condition: str, outcome: Succeeded | Failed | None
 ) -> None:
     """Deliver the record of an ended event."""
     record = destination_record(event, condition, outcome, lane.bus.clock.now(), lane.version)
@@ -62,7 +68,7 @@ def send_to_destination(
     _deliver(lane, target, event, Message(body, event), "DestinationDeliveryFailures")
 
 
-def send_to_dead_letter_queue(lane: Lane, target: Target, event: Event, failure: Failed | None) -> None:
+def send_to_dead_letter_queue(lane: Settling, target: Target, event: Event, failure: Failed | None) -> None:
     """Deliver the original event, unchanged, with what went wrong in its attributes."""
     message = failure.error_message if failure is not None else (event.reason.value if event.reason is not None else "")
     attributes: MessageAttributes = {
@@ -77,23 +83,23 @@ def send_to_dead_letter_queue(lane: Lane, target: Target, event: Event, failure:
     _deliver(lane, target, event, Message(body, event, attributes=attributes), "DeadLetterErrors")
 
 
-def _deliver(lane: Lane, target: Target, event: Event, message: Message, failures: str) -> None:
-    function = lane.function
-    decision = lane.bus.authority.may_send(function.source, target)
+def _deliver(lane: Settling, target: Target, event: Event, message: Message, failures: str) -> None:
+    source = lane.target.source
+    decision = lane.bus.authority.may_send(source, target)
     if not decision.is_allowed:
         problem = decision.reason
-        mend = f"call {function.label}.role.allow({target.send_action!r}, {target.label})"
+        mend = f"call {lane.target.label}.role.allow({target.send_action!r}, {target.label})"
     else:
         try:
             with lane.bus.facts():
-                target.accept(message, function.source)
+                target.accept(message, source)
             return
         except AWSError as error:
             problem, mend = error.message, error.mend or ""
     _failed(lane, target, event, problem, mend, failures)
 
 
-def _failed(lane: Lane, target: Target, event: Event, problem: str, mend: str, failures: str) -> None:
+def _failed(lane: Settling, target: Target, event: Event, problem: str, mend: str, failures: str) -> None:
     bus, function = lane.bus, lane.function
     bus.count(failures, function.arn)
     event.note = f"{target.kind} {target.name} did not take it: {problem}"

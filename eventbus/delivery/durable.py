@@ -29,6 +29,7 @@ from eventbus.storage.batches import BatchLog, Space
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.delivery.lane import Lane
+    from eventbus.functions.invocable import Invocable
     from eventbus.storage.port import Store
 
 NUMBERS = 1_000_000
@@ -49,7 +50,7 @@ class DurableEvents:
         self._facts: Space[str]
         self._first = self._reserved = 0
         self.undeclared: dict[str, list[int]] = {}
-        """Numbers of events that wait for a function of this name to be declared."""
+        """Numbers of events that wait for the function, version or alias of this name (`f`, `f:7`) to be declared."""
 
     # -- numbers and keys -------------------------------------------------------------------------------------------
 
@@ -128,9 +129,9 @@ class DurableEvents:
         row = self._events.get(number)
         if row is None:
             return None
-        event = self._event(number, row, lane)[0]
+        event = self._event(number, row, lane, self._bus.named(orjson.loads(row.partition(b"\n")[0])[0]))[0]
         event.is_recovered = number <= self._first
-        event.needs_care = event.is_recovered or self._bus.faults is not None
+        event.needs_care = event.needs_care or event.is_recovered or self._bus.faults is not None
         return event
 
     def body(self, number: int) -> Encoded:
@@ -164,23 +165,21 @@ class DurableEvents:
         for number, row in self._letters.scan():
             yield self._letter(number, row)
 
-    def declared(self, name: str, lane: Lane) -> None:
-        """A function was declared for which events wait."""
-        for number in self.undeclared.pop(name, ()):
+    def declared(self, target: Invocable) -> None:
+        """Something was declared for which events may wait."""
+        for number in self.undeclared.pop(target.name, ()):
             row = self._events.get(number)
             if row is not None:
-                self._take_up(number, row, lane)
+                self._take_up(number, row)
 
-    def _take_up(self, number: int, row: bytes, lane: Lane | None = None) -> None:
-        head = orjson.loads(row.partition(b"\n")[0])
-        name = head[0]
-        if lane is None:
-            function = self._bus.functions.get(name)
-            if function is None:
-                self.undeclared.setdefault(name, []).append(number)
-                return
-            lane = function.lane
-        event, due_at = self._event(number, row, lane)
+    def _take_up(self, number: int, row: bytes) -> None:
+        name = orjson.loads(row.partition(b"\n")[0])[0]
+        target = self._bus.named(name)
+        if target is None:
+            self.undeclared.setdefault(name, []).append(number)
+            return
+        lane = target.lane
+        event, due_at = self._event(number, row, lane, target)
         event.is_recovered = event.needs_care = True
         self._bus.took_up(event)
         if due_at > self._bus.clock.now():
@@ -201,7 +200,7 @@ class DurableEvents:
             body = body if isinstance(body, str) else encode(event.payload())
         head = orjson.dumps(
             [
-                event.lane.name,
+                event.addressed.name,
                 event.at,
                 event.hops,
                 event.attempts,
@@ -213,12 +212,14 @@ class DurableEvents:
         )
         return head + b"\n" + (body if isinstance(body, bytes) else body.encode())
 
-    def _event(self, number: int, row: bytes, lane: Lane) -> tuple[Event, float]:
+    def _event(self, number: int, row: bytes, lane: Lane, target: Invocable | None) -> tuple[Event, float]:
         head, _, body = row.partition(b"\n")
         _, at, hops, attempts, throttles, due_at, source, is_text = orjson.loads(head)
         event = Event(at, None, hops, number, lane, self._source(source), body.decode() if is_text else body)
         event.attempts = attempts
         event.throttles = throttles
+        if target is not None and target is not lane.target:
+            event.address_to(target)
         return event, due_at
 
     def _source(self, row: list[Any]) -> Source:

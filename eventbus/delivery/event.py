@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventbus.execution.context import ClientContext
     from eventbus.execution.environment import Environment
     from eventbus.execution.outcome import Failed, Outcome, Succeeded
+    from eventbus.functions.invocable import Invocable
 
 
 class Record(Protocol):
@@ -31,6 +32,26 @@ class Record(Protocol):
 
 
 Body: TypeAlias = Encoded | Record
+
+
+_UNSET: dict[str, Any] = {
+    "memory_used": 0,
+    "qualifier": None,
+    "throttles": 0,
+    "reason": None,
+    "is_recovered": False,
+    "is_shadow": False,
+    "note": "",
+    "target": None,
+}
+"""What the fields read that nearly no event or attempt has: setting each of them would cost more than reading them."""
+
+
+def _unset(holder: object, name: str) -> Any:
+    try:
+        return _UNSET[name]
+    except KeyError:
+        raise AttributeError(f"{type(holder).__name__!r} object has no attribute {name!r}") from None
 
 
 class State(enum.Enum):
@@ -67,10 +88,15 @@ class Attempt:
     """What the handler wrote."""
     previous: Attempt | None
     """The try before this one: a linked list, since nearly every event has exactly one."""
-    memory_used: int = 0
+    memory_used: int = attrs.field(init=False)
     """Megabytes, the environment's peak so far; 0 where it is not measured."""
-    qualifier: str | None = None
+    qualifier: str | None = attrs.field(init=False)
     """The version or alias that was addressed; None if none was named."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            return _unset(self, name)
 
 
 class Reply:
@@ -113,20 +139,37 @@ class Event(Cause):
     """A decoded copy, good for one delivery, kept only while the queue is short."""
     state: State = State.QUEUED
     attempts: int = 0
-    throttles: int = 0
     last: Attempt | None = None
-    reason: Reason | None = None
-    """Why the bus gave up on it."""
-    is_recovered: bool = False
-    """It was running, or about to, when an earlier process ended: its attempts are written down before they begin."""
-    is_shadow: bool = False
-    """A second delivery on demand, whose end counts for nothing."""
     needs_care: bool = False
-    """Recovered, or subject to faults: the lane looks at it before every attempt."""
-    note: str = ""
-    """What else there is to say: who denied it, which destination did not take it."""
+    """Recovered, subject to faults or addressed to an alias: the lane looks at it before and after every attempt."""
     reply: Reply | None = None
     """Where a direct caller waits; None for an asynchronous event."""
+    throttles: int = attrs.field(init=False)
+    reason: Reason | None = attrs.field(init=False)
+    """Why the bus gave up on it."""
+    is_recovered: bool = attrs.field(init=False)
+    """It was running, or about to, when an earlier process ended: its attempts are written down before they begin."""
+    is_shadow: bool = attrs.field(init=False)
+    """A second delivery on demand, whose end counts for nothing."""
+    note: str = attrs.field(init=False)
+    """What else there is to say: who denied it, which destination did not take it."""
+    target: Invocable | None = attrs.field(init=False)
+    """The alias, or `$LATEST` by that name, that it was addressed to; None for what the lane itself stands for."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            return _unset(self, name)
+
+    def address_to(self, target: Invocable) -> None:
+        """It goes by the name of an alias, which has a policy and settings of its own, or of `$LATEST`."""
+        self.target = target
+        self.needs_care = True
+
+    @property
+    def addressed(self) -> Invocable:
+        """The function, version or alias that it was addressed to, whose policy and settings count."""
+        return self.lane.target if self.target is None else self.target
 
     @property
     def is_counted(self) -> bool:
@@ -153,7 +196,7 @@ class Event(Cause):
         return tries[::-1]
 
     def __repr__(self) -> str:
-        return f"<Event {self.request_id} for {self.lane.name}: {self.state.value}, {self.attempts} attempts>"
+        return f"<Event {self.request_id} for {self.addressed.name}: {self.state.value}, {self.attempts} attempts>"
 
     def rest(self) -> None:
         """Make the envelope small: it will wait for a while."""

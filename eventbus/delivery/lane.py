@@ -1,70 +1,60 @@
-"""The queue of one function, and the environments that take from it.
+"""The queue of one version of a function, and the environments that take from it.
 
-Every function has a lane of its own: that is why a slow, throttled or failing one never delays another. Choosing an
-environment and reserving it is one synchronous step (`attend`); only running the handler is awaited.
+Every version has a lane of its own: that is why a slow, throttled or failing one never delays another. Choosing an
+environment and reserving it is one synchronous step (`attend`); only running the handler is awaited. What becomes of
+the events is decided in `settling`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eventbus.delivery.dead_letters import DeadLetter, letter_of
-from eventbus.delivery.destinations import send_to_dead_letter_queue, send_to_destination
-from eventbus.delivery.event import Attempt, Event, State
-from eventbus.delivery.retry import (
-    MAX_HOPS,
-    AsyncSettings,
-    Decision,
-    Discard,
-    Finished,
-    Reason,
-    RetryAt,
-    backoff,
-    decide,
-)
-from eventbus.errors import BusClosed
+from eventbus.delivery.event import Attempt, Event
+from eventbus.delivery.retry import Discard, Reason, backoff
+from eventbus.delivery.settling import HEAVY, Settling, weight
+from eventbus.execution.concurrency import UNRESERVED
 from eventbus.execution.environment import Environment, Phase
-from eventbus.execution.outcome import Failed, Outcome, Struck, Succeeded, Throttled
+from eventbus.execution.outcome import Throttled
 from eventbus.execution.process import ProcessEnvironment
 from eventbus.execution.thread import ThreadEnvironment
-from eventbus.storage.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.clock import Timer
-    from eventbus.delivery.targets import Source, Target
+    from eventbus.delivery.targets import Source
     from eventbus.execution.concurrency import Pool
+    from eventbus.functions.configuration import Configuration
     from eventbus.functions.function import Function
+    from eventbus.functions.provisioned import ProvisionedConcurrency
+    from eventbus.functions.version import Version
 
-HEAVY = 4096
-"""Bytes from which on the payload of a queued event counts, beside the event itself."""
+REFILL = 128
+"""Events that are read from the store at a time."""
 KINDS: dict[str, type[Environment]] = {
     kind.isolation: kind for kind in (Environment, ThreadEnvironment, ProcessEnvironment)
 }
-REFILL = 128
-"""Events that are read from the store at a time."""
+"""Environments by isolation."""
 
 
-class Lane:
-    """One function's events: queued here, taken by its environments, settled by the rules of `retry`."""
+class Lane(Settling):
+    """The events of one version: queued here, taken by its environments, settled by the rules of `retry`."""
 
-    def __init__(self, function: Function, bus: EventBus) -> None:
-        self.function = function
-        self.bus = bus
-        self.name = function.name
-        self.arn = function.arn
-        self.version = "$LATEST"
-        self.handler: Callable[[Any, Any], Any] = function.handler
-        self.access = function.access
+    def __init__(self, target: Function | Version, bus: EventBus) -> None:
+        super().__init__(target, bus)
+        self.access = target.access
         self.queue: deque[Event] = deque()
         self.environments: set[Environment] = set()
         self.idle: list[Environment] = []
+        """Environments on demand that wait for an event, the longest first."""
+        self.ready: list[Environment] = []
+        """Provisioned ones; they hold their unit of concurrency for good."""
         self.active = 0
-        """Environments that hold a unit of concurrency."""
+        """Environments that are at work."""
         self.inside = 0
         """How many of them are inside a handler; when all are, nobody looks at the queue."""
         self.is_watched = False
@@ -76,20 +66,23 @@ class Lane:
         """Sources that were allowed to invoke, with the policy version that allowed them."""
         self.left: deque[int] = deque()
         """Numbers of events that the store holds and the queue has no room for, oldest first."""
-        self.finished = 0
-        self.dead_lettered = 0
-        self.waiting: set[Event] = set()
-        """Events that wait for a retry."""
-        self.must_settle = bus.durable is not None or bus.faults is not None
-        """Something follows a success; the hot path ends an event itself only where nothing does."""
-        self.on_success: Target | None = None
-        self.on_failure: Target | None = None
-        self.dead_letter: Target | None = None
+        self.generation = 0
+        """Grows with every change of what a version freezes: environments of an earlier one are not used again."""
+        self.inherited: list[Path] = []
+        """Temporary directories of environments that were reset: the next new ones take them over, as on AWS."""
+        self.provisioner: ProvisionedConcurrency | None = None
+        self._provisioned = 0
+        self.provisioning_failure = ""
         self._made = 0
         self._backoff: Timer | None = None
+        self._retirement: Timer | None = None
         self._cut_off: list[Event] = []
-        self.pool: Pool = bus.account.shared
-        self.apply_configuration()
+        self._scaling = bus.account.scaling()
+        self.configuration: Configuration
+        self.handler: Callable[[Any, Any], Any]
+        self.pool: Pool = bus.account.pool(self.function.name)
+        self._take_over()
+        self.apply_settings()
 
     def __repr__(self) -> str:
         return (
@@ -97,24 +90,47 @@ class Lane:
             f"{len(self.waiting)} waiting for a retry, {len(self.environments)} environments>"
         )
 
-    def apply_configuration(self) -> None:
-        """Take over what the function's configuration says; units that are in use move to the new pool."""
-        configuration = self.function.configuration
-        pool = self.bus.account.reserve(self.name, configuration.reserved_concurrency)
-        self.configuration = configuration
-        self.timeout = configuration.timeout
-        self.settings = AsyncSettings(
-            configuration.retries, configuration.max_event_age, configuration.reserved_concurrency == 0
-        )
+    # -- configuration ----------------------------------------------------------------------------------------------
+
+    def _take_over(self) -> None:
+        """Run what the target says from now on."""
+        self.configuration = self.target.configuration
+        self.handler = self.target.handler
+        self.source = self.target.source
+        self.timeout = self.configuration.timeout
+
+    def renew(self) -> None:
+        """Code or configuration has changed: what runs ends under the old one, everything else runs the new one."""
+        self.generation += 1
+        before, self.queue = self.queue, deque(self.queue)
+        before.clear()  # environments of the earlier generation hold on to that one, and find nothing more there
+        while self.idle:
+            self.idle.pop(0).retire()
+        while self.ready:
+            self.ready.pop(0).retire()
+        self._take_over()
+        self.attend()
+
+    def apply_settings(self) -> None:
+        """Take over how asynchronous events are treated."""
+        self.settings = self.target.settings
+        bus = self.bus
+        has_followers = self.target.destinations.on_success is not None
+        self.must_settle = has_followers or bus.durable is not None or bus.faults is not None
+
+    def apply_limits(self) -> None:
+        """Take over the function's concurrency; units that are in use move to the new pool."""
+        pool = self.bus.account.pool(self.function.name)
         if self.is_held:
             self.release()
         before, self.pool = self.pool, pool
-        before.busy -= self.active
-        pool.busy += self.active
+        if before is not pool:
+            moved = sum(environment.holds_unit for environment in self.environments)
+            before.busy -= moved
+            pool.busy += moved
         before.let_in()
+        pool.let_in()
         self.attend()
-        if self.active:
-            self.bus.watch_deadlines(self.timeout)
 
     @property
     def _keeps_publishers_waiting(self) -> bool:
@@ -126,9 +142,16 @@ class Lane:
         """Asynchronous events in the queue, those left in the store included."""
         return sum(1 for event in self.queue if event.is_counted) + len(self.left)
 
+    def arns(self) -> Iterator[str]:
+        """Every ARN under which events come here: the version's own, and those of aliases."""
+        yield self.arn
+        for alias in self.function.aliases.values():
+            if any(version.lane is self for version in alias.routing):
+                yield alias.arn
+
     @property
     def log_group(self) -> str:
-        return f"/aws/lambda/{self.name}"
+        return f"/aws/lambda/{self.function.name}"
 
     def new_log_stream(self) -> str:
         """A name as AWS makes them: the date, the version and 32 hexadecimal digits."""
@@ -154,6 +177,7 @@ class Lane:
 
     def _shadow_of(self, event: Event) -> Event:
         shadow = Event(event.at, event.cause, event.hops, event.number, self, event.source, event.body)
+        shadow.target = event.target
         shadow.is_shadow = shadow.needs_care = True
         shadow.note = "delivered a second time, on demand"
         self.bus.trace.append(shadow)
@@ -213,39 +237,79 @@ class Lane:
         """An event was taken from the queue: its bytes no longer count."""
         self.bus.backlog_bytes -= weight(event)
 
+    # -- environments -----------------------------------------------------------------------------------------------
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no environment may be had now, as TooManyRequestsException says it; None if one may."""
+        if self.ready:
+            return None
+        if not self.pool.has_room:
+            return self.pool.reason
+        if not self.idle and not self._scaling.has_room(self.bus.clock.now()):
+            return UNRESERVED
+        return None
+
     def attend(self) -> None:
         """Give the queue one more environment: an idle one, else a new one, else back off."""
         if self.active > self.inside:
             return  # one is on its way to the queue
         if not self.queue or self.is_held or self.bus.is_stopping:
             return
-        if not self.pool.has_room:
-            self._back_off()
+        if (reason := self.refusal) is not None:
+            self._back_off(reason)
             return
         self._engage()
 
     def _engage(self) -> None:
-        self.pool.busy += 1
         self.active += 1
         self.throttles = 0
-        if self.idle:
-            environment = self.idle.pop()
-            begin = environment.wake_up
+        if self.ready:
+            environment = self.ready.pop()
+            begin: Callable[[], None] = environment.wake_up
         else:
-            self._made += 1
-            environment = KINDS[self.configuration.isolation](self, self._made)
-            self.environments.add(environment)
-            begin = partial(self.bus.start_task, environment.run)
+            self.pool.busy += 1
+            if self.idle:
+                environment = self.idle.pop()
+                begin = environment.wake_up
+            else:
+                self._scaling.take()
+                environment = self._make()
+                begin = partial(self.bus.start_task, environment.run)
+            environment.holds_unit = True
         if self.bus.clock.is_virtual:
             self.bus.dispatcher.begin(environment, begin)
         else:
             begin()
 
+    @property
+    def kind(self) -> type[Environment]:
+        """The kind of environment that runs the handler."""
+        return KINDS[self.configuration.isolation]
+
+    def _make(self, init_type: str = "on-demand") -> Environment:
+        self._made += 1
+        environment = self.kind(self, self._made)
+        environment.init_type = init_type
+        if self.inherited:
+            environment.take_over(self.inherited.pop())
+        self.environments.add(environment)
+        return environment
+
     def went_idle(self, environment: Environment) -> None:
         """An environment found nothing more to take, or stepped back behind starved functions."""
-        environment.move(Phase.IDLE)
-        self.idle.append(environment)
-        self._give_back()
+        if environment.generation != self.generation or environment.is_surplus:
+            environment.retire()
+        elif environment.is_provisioned:
+            environment.move(Phase.IDLE)
+            self.ready.append(environment)
+        else:
+            environment.move(Phase.IDLE)
+            environment.idle_since = self.bus.clock.now()
+            self.idle.append(environment)
+            self._plan_retirement()
+        self.active -= 1
+        self._give_back(environment)
         self.attend()
         self.bus.journal.fold()
         self.bus.make_room()
@@ -254,19 +318,83 @@ class Lane:
     def lost(self, environment: Environment) -> None:
         """An environment is gone in the middle of an invocation."""
         self.environments.discard(environment)
-        self._give_back()
-
-    def _give_back(self) -> None:
         self.active -= 1
-        self.pool.give_back()
+        self._give_back(environment)
+        if environment.is_provisioned:
+            self._provision_missing()
+
+    def _give_back(self, environment: Environment) -> None:
+        if environment.holds_unit:
+            environment.holds_unit = False
+            self.pool.give_back()
+
+    def _plan_retirement(self) -> None:
+        if self._retirement is None and self.bus.idle_timeout is not None:
+            due_at = self.idle[0].idle_since + self.bus.idle_timeout
+            self._retirement = self.bus.clock.call_at(due_at, self._retire_idle)
+
+    def _retire_idle(self) -> None:
+        """End the environments that nobody has needed for long."""
+        self._retirement = None
+        assert self.bus.idle_timeout is not None
+        longest = self.bus.clock.now() - self.bus.idle_timeout
+        while self.idle and self.idle[0].idle_since <= longest:
+            self.idle.pop(0).retire()
+        if self.idle:
+            self._plan_retirement()
+
+    # -- provisioned concurrency ------------------------------------------------------------------------------------
+
+    @property
+    def provisioned_ready(self) -> int:
+        """Provisioned environments that are initialised, busy ones included."""
+        return sum(e.is_provisioned and e.phase in (Phase.IDLE, Phase.BUSY) for e in self.environments)
+
+    def provision(self, units: int, provisioner: ProvisionedConcurrency | None) -> None:
+        """Keep so many environments initialised from now on."""
+        self.provisioner, self._provisioned, self.provisioning_failure = provisioner, units, ""
+        provisioned = [e for e in self.environments if e.is_provisioned and not e.is_surplus]
+        for environment in provisioned[: max(0, len(provisioned) - units)]:
+            if environment in self.ready:
+                self.ready.remove(environment)
+                environment.retire()
+            else:
+                environment.is_surplus = True
+        self._provision_missing()
+
+    def _provision_missing(self) -> None:
+        if self.bus.is_stopping or self.provisioning_failure:
+            return  # they are made when the bus is entered
+        now = sum(e.is_provisioned and not e.is_surplus for e in self.environments)
+        for _ in range(self._provisioned - now):
+            environment = self._make("provisioned-concurrency")
+            self.bus.count_background(1)
+            self.bus.start_task(environment.run)
+
+    def stand_by(self, environment: Environment) -> None:
+        """The initialisation of a provisioned environment has ended; it waits for events unless that failed."""
+        self.bus.count_background(-1)
+        if environment.phase is Phase.GONE:
+            return
+        if environment.init_failure is not None:
+            self.provisioning_failure = "FUNCTION_ERROR_INIT_FAILURE"
+        if environment.init_failure is not None or environment.generation != self.generation:
+            environment.retire()
+            self._provision_missing()
+            return
+        environment.move(Phase.IDLE)
+        self.ready.append(environment)
+        if self.is_held:
+            self.release()
+        self.attend()
 
     # -- backing off ------------------------------------------------------------------------------------------------
 
-    def _back_off(self) -> None:
+    def _back_off(self, reason: str) -> None:
         """No environment may be had: throttle the event at the head, give up on what gets too old, try again later."""
         now = self.bus.clock.now()
         self.throttles += 1
-        throttled = Throttled(self.pool.reason)
+        throttled = Throttled(reason)
         head = self.queue[0]
         head.throttles += 1
         head.last = Attempt(now, 0.0, throttled, None, head.number, now - head.at, False, None, head.last)
@@ -288,7 +416,7 @@ class Lane:
     def _give_up_what_gets_too_old(self, throttled: Throttled, now: float) -> None:
         waiting, given_up = deque[Event](), list[tuple[Event, Reason]]()
         for event in self.queue:
-            verdict = self._verdict(event, throttled, self.throttles, now)
+            verdict = self.verdict(event, throttled, self.throttles, now)
             if isinstance(verdict, Discard):
                 given_up.append((event, verdict.reason))
             else:
@@ -319,157 +447,12 @@ class Lane:
         if self in self.pool.waiting:
             self.pool.waiting.remove(self)
 
-    # -- judging ----------------------------------------------------------------------------------------------------
+    # -- beginning and leaving --------------------------------------------------------------------------------------
 
-    def admits(self, event: Event, age: float) -> bool:
-        """Whether the event may be tried: not too old, and its source permitted. It is given up otherwise."""
-        if event.reply is not None:
-            return True
-        if age > self.settings.max_event_age:
-            self.discard(event, Reason.EVENT_AGE_EXCEEDED)
-            return False
-        if event.is_recovered and event.attempts > self.settings.retries:
-            event.note = "the process ended during its last attempt"
-            self.discard(event, Reason.RETRIES_EXHAUSTED)
-            return False
-        if event.attempts == 0 and not self._permits(event):
-            self.discard(event, Reason.ACCESS_DENIED)
-            return False
-        faults = self.bus.faults
-        if faults is not None and faults.concerns(event) and faults.is_throttled(event):
-            self._throttle(event)
-            return False
-        return True
-
-    def _throttle(self, event: Event) -> None:
-        """Send one event back to wait, on demand."""
-        now = self.bus.clock.now()
-        event.throttles += 1
-        throttled = Throttled(self.pool.reason)
-        event.last = Attempt(now, 0.0, throttled, None, event.number, now - event.at, False, None, event.last)
-        self.bus.journal.throttled(self, event.last)
-        match self._verdict(event, throttled, event.throttles, now):
-            case RetryAt(when):
-                self.wait_until(event, when)
-            case Discard(reason):
-                self.discard(event, reason)
-
-    def _permits(self, event: Event) -> bool:
-        """Whether the function's resource policy lets the source invoke it; remembered until the policy changes."""
-        version = self.access.version
-        decision = self.bus.authority.may_send(event.source, self.function)
-        if not decision.is_allowed:
-            event.note = self.bus.denied(event.source, self.function, decision)
-            return False
-        # a role's own policies change without this version; the authority remembers those
-        if event.source.role is None and self.bus.authority.is_cacheable(event.source, self.function):
-            self.permits[event.source] = version
-        return True
-
-    def settle(self, event: Event, attempt: Attempt) -> None:
-        """Decide what follows an attempt, and do it."""
-        outcome = attempt.outcome
-        if event.reply is not None:
-            assert not isinstance(outcome, Throttled)
-            attempt.age = -1.0  # a direct call has no age
-            self._end(event, State.FINISHED)
-            event.reply.answer(outcome, attempt)
-            return
-        if event.is_shadow:
-            self._end(event, State.FINISHED)
-            return
-        faults = self.bus.faults
-        if isinstance(outcome, Throttled):
-            attempt.environment = None
-        elif faults is not None and faults.concerns(event):
-            outcome = attempt.outcome = faults.after(event, outcome)
-        now = self.bus.clock.now()
-        match self._verdict(event, outcome, event.throttles, now):
-            case RetryAt(when):
-                self.wait_until(event, when)
-                if self.bus.durable is not None:
-                    self.bus.durable.retrying(event, when)
-                    event.body = None
-            case Discard(reason):
-                self.discard(event, reason)
-            case Finished():
-                self.finished += 1
-                if self.on_success is not None:
-                    assert isinstance(outcome, Succeeded)
-                    send_to_destination(self, self.on_success, event, "Success", outcome)
-                self._end(event, State.FINISHED)
-
-    def wait_until(self, event: Event, due_at: float) -> None:
-        """Let an event wait for its next attempt."""
-        event.state = State.WAITING
-        event.rest()
-        self.waiting.add(event)
-        self.bus.resting += 1
-        self.bus.clock.call_at(due_at, self._retry, event)
-
-    async def prepare(self, event: Event) -> None:
-        """What has to be done before an attempt at an event that needs care.
-
-        An attempt at a recovered one is written down before it begins. Raises Struck if a fault hits it.
-        """
-        durable, faults = self.bus.durable, self.bus.faults
-        if durable is not None and event.is_recovered:
-            durable.begins(event)
-            try:
-                await durable.synced()
-            except StoreUnavailable:
-                # it has not begun: not an attempt that failed, but one for which the time has not come
-                event.attempts -= 1
-                event.throttles += 1
-                raise Struck(Throttled("ServiceException")) from None
-        if faults is not None and faults.concerns(event):
-            faults.before(event)
-
-    def _verdict(self, event: Event, outcome: Outcome, throttles: int, now: float) -> Decision:
-        return decide(
-            outcome, attempts=event.attempts, throttles=throttles, age=now - event.at, settings=self.settings, now=now
-        )
-
-    def _retry(self, event: Event) -> None:
-        if event in self.waiting:
-            self.waiting.discard(event)
-            self.bus.resting -= 1
-            event.state = State.QUEUED
-            if event.body is None and self.bus.durable is not None:
-                event.body = self.bus.durable.body(event.number)
-            self.put(event)
-
-    def discard(self, event: Event, reason: Reason) -> None:
-        """Give up on an event: destination, dead-letter queue and dead-letter list get it."""
-        if event.is_shadow:
-            self._end(event, State.FINISHED)
-            return
-        event.reason = reason
-        self.dead_lettered += 1
-        failure = _last_failure(event) if reason is not Reason.ZERO_RESERVED_CONCURRENCY else None
-        if reason is not Reason.BUS_CLOSED:
-            self.bus.journal.dropped(self, event, reason)
-            # what a stopped loop sends on may come back as the loop's next event: that one ends here
-            is_loop = reason is Reason.RECURSIVE_INVOCATION and event.hops > MAX_HOPS + 1
-            goes_on = reason is not Reason.ACCESS_DENIED and not is_loop
-            if self.on_failure is not None and goes_on:
-                send_to_destination(self, self.on_failure, event, reason.value, failure)
-            if self.dead_letter is not None and goes_on:
-                send_to_dead_letter_queue(self, self.dead_letter, event, failure)
-        letter = letter_of(event, failure)
-        self.bus.dead_letters.add(letter)
-        self._end(event, State.DEAD_LETTERED, letter)
-
-    def _end(self, event: Event, state: State, letter: DeadLetter | None = None) -> None:
-        event.state = state
-        if self.bus.durable is not None and event.is_counted:
-            self.bus.durable.ended(event, letter)
-        event.body = event.copy = None
-        self.bus.outstanding -= 1
-        if not event.is_counted:
-            self.bus.direct -= 1
-
-    # -- leaving the bus --------------------------------------------------------------------------------------------
+    def begin(self) -> None:
+        """The bus is entered: initialise what is provisioned, and look at what was queued before."""
+        self._provision_missing()
+        self.attend()
 
     def close(self) -> list[Event]:
         """Take out everything that isn't running."""
@@ -496,26 +479,11 @@ class Lane:
         self._cut_off.append(environment.interrupt())
         self.bus.notice_rest()
 
-    def abandon(self, event: Event) -> None:
-        """The bus was left before this event ended: a store keeps it, else it is a dead letter."""
-        if event.is_counted and self.bus.durable is not None:
-            self.bus.outstanding -= 1
-        elif event.reply is None:
-            self.discard(event, Reason.BUS_CLOSED)
-        else:
-            self._end(event, State.DEAD_LETTERED)
-            event.reply.refuse(BusClosed("invoke"))
-
-
-def weight(event: Event) -> int:
-    """The bytes that a queued event counts with."""
-    size = len(event.body) if isinstance(event.body, bytes) else 0
-    return size if size > HEAVY else 0
-
-
-def _last_failure(event: Event) -> Failed | None:
-    """What went wrong in the last attempt that ran; throttled tries say nothing about the event."""
-    attempt = event.last
-    while attempt is not None and isinstance(attempt.outcome, Throttled):
-        attempt = attempt.previous
-    return attempt.outcome if attempt is not None and isinstance(attempt.outcome, Failed) else None
+    def end(self) -> None:
+        """The version was deleted: what runs finishes, what is queued is given up."""
+        for event in self.close():
+            self.discard(event, Reason.RESOURCE_NOT_FOUND)
+        self.renew()
+        self.bus.full.discard(self)
+        self.bus.make_room()
+        self.bus.notice_rest()

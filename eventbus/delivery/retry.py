@@ -34,6 +34,7 @@ class Reason(enum.StrEnum):
     ZERO_RESERVED_CONCURRENCY = "ZeroReservedConcurrency"
     ACCESS_DENIED = "AccessDenied"
     RECURSIVE_INVOCATION = "RecursiveInvocation"
+    RESOURCE_NOT_FOUND = "ResourceNotFound"
     BUS_CLOSED = "BusClosed"
 
 
@@ -43,6 +44,7 @@ EXPLANATIONS = {
     Reason.ZERO_RESERVED_CONCURRENCY: "reserved_concurrency is 0, which switches the function off",
     Reason.ACCESS_DENIED: "its source may not invoke the function",
     Reason.RECURSIVE_INVOCATION: f'more than {MAX_HOPS} invocations in one chain; recursive_loop="Allow" permits them',
+    Reason.RESOURCE_NOT_FOUND: "the function, or the version, was deleted",
     Reason.BUS_CLOSED: "the bus was left before it ended",
 }
 """What a dead letter says where no error of the handler says it."""

@@ -113,7 +113,8 @@ class LambdaContext:
 
     @property
     def invoked_function_arn(self) -> str:
-        return self._environment.lane.arn
+        """As it was addressed: with the version or the alias, if one was named."""
+        return self._event.addressed.arn
 
     @property
     def memory_limit_in_mb(self) -> str:

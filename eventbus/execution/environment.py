@@ -1,8 +1,9 @@
 """An execution environment: one long-lived task that takes events from its function's queue, one at a time.
 
-    cold ──► busy ◄──► idle
-               │         │
-               └──► gone ◄┘        overran its time limit · the function was deleted · the bus was left
+    cold ──► starting ◄──► busy ◄──► idle      and from each of them to gone: it overran its time limit, was not
+                └──────────────────────┘       needed for long, its version was changed or deleted, the bus was left
+
+A provisioned environment is idle as soon as it has started; one whose process ended starts again while it is busy.
 
 `Environment._serve` is the hot path: everything between taking an event and its outcome that is not the handler. It is
 kept in one piece so that it can be read, and measured, whole. What it avoids, in order of what it would cost: a task
@@ -13,6 +14,7 @@ between two turns), formatting anything that nobody has asked for.
 from __future__ import annotations
 
 import enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,6 +25,7 @@ from eventbus.delivery.payload import decode
 from eventbus.execution.context import LambdaContext
 from eventbus.execution.current import counts_as_work, current_environment
 from eventbus.execution.outcome import RETURNED_NONE, Failed, Outcome, raised, returned, timed_out
+from eventbus.execution.variables import variables_of
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Event
@@ -44,27 +47,38 @@ class Phase(enum.Enum):
     """Where an environment is in its life."""
 
     COLD = "cold"
+    STARTING = "starting"
     BUSY = "busy"
     IDLE = "idle"
     GONE = "gone"
 
 
 MOVES: dict[Phase, frozenset[Phase]] = {
-    Phase.COLD: frozenset({Phase.BUSY, Phase.GONE}),
-    Phase.BUSY: frozenset({Phase.IDLE, Phase.GONE}),
+    Phase.COLD: frozenset({Phase.STARTING, Phase.GONE}),
+    Phase.STARTING: frozenset({Phase.BUSY, Phase.IDLE, Phase.GONE}),
+    Phase.BUSY: frozenset({Phase.STARTING, Phase.IDLE, Phase.GONE}),
     Phase.IDLE: frozenset({Phase.BUSY, Phase.GONE}),
     Phase.GONE: frozenset(),
 }
+
+
+def diagram() -> str:
+    """The life of an environment as a Mermaid state diagram, drawn from the table."""
+    moves = [f"    {phase.value} --> {to.value}" for phase in Phase for to in Phase if to in MOVES[phase]]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {Phase.COLD.value}", *moves, f"    {Phase.GONE.value} --> [*]"])
 
 
 class Environment:
     """One environment of one function. `event` is what its handler is working on, or None."""
 
     isolation = "task"
+    summary = "task without a memory limit"
+    """What `repr` says of the kind, and of what it cannot do."""
 
     def __init__(self, lane: Lane, number: int) -> None:
         self.lane = lane
         self.number = number
+        self.generation = lane.generation
         self.phase = Phase.COLD
         self.event: Event | None = None
         self.started = 0.0
@@ -77,6 +91,12 @@ class Environment:
         self.is_cold = True
         """No event has been handled here yet."""
         self.init_type = "on-demand"
+        """Or `provisioned-concurrency`."""
+        self.is_surplus = False
+        """It was provisioned, and is so no more: it ends when it would go idle."""
+        self.holds_unit = False
+        """It has taken a unit of concurrency from its lane's pool."""
+        self.idle_since = 0.0
         self.init_started_at = lane.bus.clock.now()
         self.init_duration = 0.0
         """Seconds of real time that the initialisation took."""
@@ -88,9 +108,11 @@ class Environment:
         self._wake = anyio.Event()
         self._rested: anyio.Event | None = None
         self._stream: str | None = None
+        self._tmp: Path | None = None
+        self._variables: dict[str, str | None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Environment {self.number} of {self.lane.name}: {self.phase.value}, {self.isolation}>"
+        return f"<Environment {self.number} of {self.lane.name}: {self.phase.value}, {self.summary}>"
 
     @property
     def log_stream(self) -> str:
@@ -99,9 +121,32 @@ class Environment:
             self._stream = self.lane.new_log_stream()
         return self._stream
 
+    @property
+    def is_provisioned(self) -> bool:
+        """It is initialised ahead of need, and stays."""
+        return self.init_type == "provisioned-concurrency"
+
+    @property
+    def tmp(self) -> Path:
+        """The directory that stands for /tmp: this environment's alone, and there again on a warm start."""
+        if self._tmp is None:
+            self._tmp = self.lane.bus.new_tmp()
+        return self._tmp
+
+    def take_over(self, tmp: Path) -> None:
+        """Go on with the directory of an environment that was reset."""
+        self._tmp = tmp
+
+    @property
+    def variables(self) -> dict[str, str | None]:
+        """What `os.environ` shows to the handler beside the process's own variables; None hides one of those."""
+        if self._variables is None:
+            self._variables = dict(variables_of(self))
+        return self._variables
+
     async def rested(self) -> None:
         """Wait until this environment is idle or gone."""
-        while self.phase in (Phase.COLD, Phase.BUSY):
+        while self.phase in (Phase.COLD, Phase.STARTING, Phase.BUSY):
             self._rested = anyio.Event()
             await self._rested.wait()
 
@@ -110,7 +155,7 @@ class Environment:
         if phase not in MOVES[self.phase]:
             raise RuntimeError(f"{self!r} cannot become {phase.value}")
         self.phase = phase
-        if self._rested is not None and phase is not Phase.BUSY:
+        if self._rested is not None and phase in (Phase.IDLE, Phase.GONE):
             self._rested.set()
 
     def wake_up(self) -> None:
@@ -119,13 +164,19 @@ class Environment:
         self._wake.set()
 
     def _go_to_work(self) -> None:
+        if self.phase is Phase.COLD:
+            self.move(Phase.STARTING)
         self.move(Phase.BUSY)
         self.lane.bus.watch_deadlines(self.lane.timeout)
 
     def overrun(self) -> None:
         """End this environment because its handler overran, whatever the handler makes of being cancelled."""
         started, timeout = self.started, self.deadline - self.started
-        event, lane = self.interrupt(), self.lane
+        lane = self.lane
+        if self._tmp is not None:
+            lane.inherited.append(self._tmp)  # an environment that is reset keeps its files
+            self._tmp = None
+        event = self.interrupt()
         outcome = timed_out(timeout, event.request_id)
         clock = lane.bus.clock
         at = clock.now() if clock.offset is None else started + clock.offset
@@ -146,8 +197,20 @@ class Environment:
         self.move(Phase.GONE)
         self.lane.inside -= 1
         self.lane.lost(self)
-        self._scope.cancel()
+        self._end()
         return event
+
+    def retire(self) -> None:
+        """End this environment, which is not inside a handler and is not used again."""
+        self.move(Phase.GONE)
+        self.lane.environments.discard(self)
+        self._end()
+
+    def _end(self) -> None:
+        self._scope.cancel()
+        if self._tmp is not None:
+            self.lane.bus.remove_tmp(self._tmp)
+            self._tmp = None
 
     def write(self, text: str) -> None:
         """Keep what the running handler prints: one log event per line."""
@@ -183,17 +246,34 @@ class Environment:
     def measure(self, attempt: Attempt) -> None:
         """Put into an attempt what the environment itself has measured."""
 
+    async def initialise(self) -> None:
+        """Do what comes before the first event: nothing, where the code is loaded already."""
+
     async def run(self) -> None:
         """Serve until retired. The bus runs this as one task."""
         current_environment.set(self)
         counts_as_work.set(True)
-        self._go_to_work()
         try:
             with self._scope:
+                if self.is_provisioned:
+                    await self._stand_by()
+                else:
+                    self._go_to_work()
                 await self._serve()
         finally:
             if self.event is not None:
                 self.lane.cut_off(self)
+            elif self.phase is not Phase.GONE:
+                self.retire()
+
+    async def _stand_by(self) -> None:
+        self.move(Phase.STARTING)
+        try:
+            await self.initialise()
+        finally:
+            self.lane.stand_by(self)
+        await self._wake.wait()
+        self._wake = anyio.Event()
 
     async def _serve(self) -> None:
         lane = self.lane
@@ -258,14 +338,14 @@ class Environment:
                 lane.inside -= 1
                 ended = loop_time()
                 attempt = event.last = Attempt(
-                    started_at, ended - started, outcome, self, event.number, age, self.is_cold, None, event.last
+                    started_at, ended - self.started, outcome, self, event.number, age, self.is_cold, None, event.last
                 )
                 self.is_cold = False
                 if measure is not None:
                     measure(attempt)
                 if self.lines is not None or self._partial:
                     attempt.lines = self._take_lines()
-                if outcome.__class__ is Failed or event.reply is not None or lane.must_settle:
+                if outcome.__class__ is Failed or event.reply is not None or lane.must_settle or event.needs_care:
                     lane.settle(event, attempt)
                 else:
                     event.state = State.FINISHED
@@ -281,10 +361,12 @@ class Environment:
                         break  # others of the pool are starved: queue up behind them
                     await checkpoint()
                     budget, turn_ends = BUDGET, loop_time() + turn
-            if lane.left and self.phase is busy:
+            if lane.left and self.phase is busy and self.generation == lane.generation:
                 lane.refill()
             elif self.phase is busy:
                 lane.went_idle(self)
+                if self.phase is Phase.GONE:
+                    return
                 await self._wake.wait()
                 self._wake = anyio.Event()
 

@@ -12,11 +12,12 @@ import anyio
 import anyio.abc
 
 from eventbus.delivery.payload import Encoded, decode, encode, received
-from eventbus.execution.environment import Environment
+from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Succeeded
 from eventbus.execution.sandbox.sandbox import Sandbox
 from eventbus.execution.sandbox.values import Answer, Done, Failure, Request, SandboxSpec
-from eventbus.functions.variables import process_variables
+from eventbus.execution.sandbox.variables import process_variables
+from eventbus.functions.package import Packaged
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt, Event
@@ -29,6 +30,7 @@ class ProcessEnvironment(Environment):
     """One environment with a sandbox."""
 
     isolation = "process"
+    summary = "process"
 
     _sandbox: Sandbox | None = None
     _tasks: anyio.abc.TaskGroup
@@ -44,21 +46,29 @@ class ProcessEnvironment(Environment):
                     await self._sandbox.aclose()
                 tasks.cancel_scope.cancel()
 
+    async def initialise(self) -> None:
+        """Start the process: the INIT phase. What fails in it is run again by the first invocation."""
+        sandbox = self._sandbox = Sandbox(self._spec(), self._tasks, self._hear)
+        self.init_started_at = self.lane.bus.clock.now()
+        self.init_lines = []
+        init = await sandbox.start()
+        self.init_duration = init.duration
+        self.init_failure = None if init.failure is None else _failed(init.failure)
+        self._is_initialised = True
+
     async def call(self, payload: Any, context: LambdaContext) -> Succeeded | Failed:
         """Run the handler in this environment's process; when cancelled, the process is ended with the environment."""
         event = self.event
         assert event is not None
         self.deadline = float("inf")  # the sandbox keeps the time limit, and survives it
-        sandbox = self._sandbox
-        if sandbox is None:
-            sandbox = self._sandbox = Sandbox(self._spec(), self._tasks, self._hear)
-            self.init_lines = []
-            init = await sandbox.start()
-            self.init_duration = init.duration
-            self.init_failure = None if init.failure is None else _failed(init.failure)
-            self._is_initialised = True
+        if self._sandbox is None:
+            self.move(Phase.STARTING)
+            await self.initialise()
+            self.move(Phase.BUSY)
+            self.started = self.lane.bus.clock.loop_time()
+        assert self._sandbox is not None
         body = event.body if isinstance(event.body, bytes | str) else encode(payload)
-        done = self._done = await sandbox.invoke(
+        done = self._done = await self._sandbox.invoke(
             Request(
                 request_id=event.request_id,
                 payload=body.encode() if isinstance(body, str) else body,
@@ -80,15 +90,15 @@ class ProcessEnvironment(Environment):
             self.init_lines.append((self.lane.bus.clock.now(), line))
 
     def measure(self, attempt: Attempt) -> None:
-        """Correct an attempt by what the sandbox has measured: its INIT phase is no part of it."""
+        """Put the most memory that was used into an attempt."""
         if self._done is not None:
-            attempt.duration = self._done.duration
             attempt.memory_used = -(-self._done.peak_memory // MEGABYTE)
 
     def _spec(self) -> SandboxSpec:
         lane = self.lane
-        code, configuration = lane.function.code, lane.configuration
-        assert code is not None
+        configuration = lane.configuration
+        assert isinstance(lane.handler, Packaged)
+        code = lane.handler.code
         variables = process_variables(
             configuration.environment,
             name=lane.function.name,

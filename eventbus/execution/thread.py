@@ -35,6 +35,7 @@ class ThreadEnvironment(Environment):
     """One environment whose handler runs in a worker thread."""
 
     isolation = "thread"
+    summary = "thread without a memory limit"
 
     _jobs: queue.SimpleQueue[_Job | None] | None = None
 

@@ -6,17 +6,23 @@ Limits: Lambda quotas and CreateFunction (2026).
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
-from eventbus.errors import ConfigurationError, ValidationFailed
-from eventbus.functions.variables import check_variables
+from eventbus.errors import ConfigurationError, InvalidParameterValue, ValidationFailed
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _NAME_PATTERN = r"Member must satisfy regular expression pattern: [a-zA-Z0-9-_\.]+"
 ISOLATIONS = ("task", "thread", "process")
+FUNCTION_WIDE = frozenset({"retries", "max_event_age", "reserved_concurrency", "recursive_loop"})
+"""Settings of the function itself: changing them changes no version, and starts no new environment."""
+MEMORY_OF_A_CPU = 1769
+"""Megabytes that come with one virtual CPU (Lambda developer guide, "Configure Lambda function memory")."""
 
 
 def check_name(name: object) -> str:
@@ -64,6 +70,44 @@ def _concurrency(_: Any, __: attrs.Attribute[Any], value: object) -> None:
         raise ConfigurationError(f"reserved_concurrency={value!r}: a whole number from 0, or None for no reservation")
 
 
+_VARIABLE_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+", re.ASCII)
+VARIABLES_LIMIT = 4096
+"""Bytes of all environment variables of a function together, as compact JSON (Lambda quotas)."""
+_RESERVED_VARIABLES = re.compile(
+    "_HANDLER|_X_AMZN_TRACE_ID|AWS_DEFAULT_REGION|AWS_REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_FUNCTION_.*|"
+    "AWS_LAMBDA_INITIALIZATION_TYPE|AWS_LAMBDA_LOG_.*_NAME|AWS_ACCESS_KEY|AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|"
+    "AWS_SESSION_TOKEN|AWS_LAMBDA_RUNTIME_API|LAMBDA_TASK_ROOT|LAMBDA_RUNTIME_DIR"
+)
+
+
+def checked_variables(variables: Any) -> Mapping[str, str]:
+    """The environment variables of a function, or a refusal in AWS's words: reserved names, and 4 KB in all."""
+    if variables is None:
+        return MappingProxyType({})
+    if not isinstance(variables, Mapping):
+        raise ConfigurationError(f"environment={variables!r}: a dict of texts is needed")
+    for name, value in variables.items():
+        if not isinstance(name, str) or not _VARIABLE_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"environment has {name!r}: a name has two or more of a-z, A-Z, 0-9 and _, and begins with a letter"
+            )
+        if not isinstance(value, str) or "\0" in value:
+            raise ConfigurationError(f"environment has {name}={value!r}: a text is needed")
+    if reserved := [name for name in variables if _RESERVED_VARIABLES.fullmatch(name)]:
+        raise InvalidParameterValue(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            "provided contains reserved keys that are currently not supported for modification. "
+            f"Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    text = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
+    if len(text.encode(errors="surrogatepass")) > VARIABLES_LIMIT:
+        raise InvalidParameterValue(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            f"provided exceeded the 4KB limit. String measured: {text}"
+        )
+    return MappingProxyType(dict(variables))
+
+
 @attrs.frozen(kw_only=True)
 class Configuration:
     """How a function runs, and how its asynchronous events are treated."""
@@ -80,13 +124,27 @@ class Configuration:
     """Environments that this function alone may use, and no more; 0 switches it off."""
     isolation: str = attrs.field(default="task", validator=_known_isolation)
     """`task` for `async def`, `thread` for `def`, `process` for what is named, or on demand for `def`."""
-    tmp: int = attrs.field(default=512, validator=[_between(512, 10_240, "MB"), _whole])
-    """Megabytes of `/tmp` in a process."""
-    environment: Mapping[str, str] = attrs.field(factory=dict, converter=check_variables)
-    """Environment variables of a process: 4 KB at most, no reserved names."""
     recursive_loop: str = attrs.field(default="Terminate", validator=_known_recursive_loop)
     """Whether a chain of more than 16 invocations is stopped."""
     description: str = attrs.field(default="", validator=_text)
+    environment: Mapping[str, str] = attrs.field(default=None, converter=checked_variables)
+    """Environment variables, 4 KB in all."""
+    tmp: int = attrs.field(default=512, validator=[_between(512, 10_240, "MB"), _whole])
+    """Megabytes of an environment's own temporary directory, `/tmp` in a process."""
+
+    @property
+    def cpu_share(self) -> float:
+        """The share of virtual CPUs that goes with the memory: one at 1,769 MB."""
+        return self.memory / MEMORY_OF_A_CPU
+
+    @property
+    def of_version(self) -> tuple[Any, ...]:
+        """What a published version freezes; a version is new when this differs from the latest one's."""
+        return tuple(
+            dict(value) if isinstance(value, Mapping) else value
+            for name, value in attrs.asdict(self, recurse=False).items()
+            if name not in FUNCTION_WIDE
+        )
 
 
 def isolation_of(handler: object, wanted: str | None) -> str:

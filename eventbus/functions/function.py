@@ -1,235 +1,370 @@
-"""A function: the handler, its configuration, its role, its resource policy and its wiring."""
+"""A function: the handler, its configuration, its role, its versions and aliases.
+
+`$LATEST` is what the function itself runs, and alone can be changed. Publishing makes a version of it that stays as it
+is; an alias is a name for one version, or for two with weights. Source: Lambda developer guide, "Manage Lambda function
+versions" and "Create an alias for a Lambda function" (2026), and recorded answers.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from eventbus.delivery.lane import Lane
-from eventbus.delivery.payload import encode, parse
-from eventbus.delivery.targets import Message, Source, Target
-from eventbus.errors import ConfigurationError, InvalidParameterValue, InvalidRequestContent, NotJSON
-from eventbus.functions.code import Code
-from eventbus.functions.configuration import Configuration
-from eventbus.iam.resource_policy import FunctionPolicy
+from eventbus.delivery.retry import AsyncSettings
+from eventbus.delivery.targets import Source
+from eventbus.errors import (
+    ConfigurationError,
+    InvalidParameterValue,
+    PreconditionFailed,
+    ResourceConflict,
+    ResourceNotFound,
+)
+from eventbus.functions.alias import Alias, checked_alias_name
+from eventbus.functions.code import code_sha256
+from eventbus.functions.configuration import FUNCTION_WIDE, Configuration
+from eventbus.functions.invocable import Invocable
+from eventbus.functions.package import Packaged, prepared
+from eventbus.functions.version import LATEST, Latest, Version
 from eventbus.iam.roles import Role
 
 if TYPE_CHECKING:
-    from eventbus.bus import EventBus
-    from eventbus.delivery.event import Event
+    from pathlib import Path
 
-_STATEMENT_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-_ON_SUCCESS = ("function", "queue", "topic", "event bus")
-_ON_FAILURE = (*_ON_SUCCESS, "bucket")
+    from eventbus.bus import EventBus
+
 _DEAD_LETTER = ("queue", "topic")
 
 
-class Function:
+class Function(Invocable):
     """One Lambda function on the bus. Made by `bus.function` or `bus.add_function`.
 
     Calling it calls the plain handler, so that unit tests stay unit tests.
     """
 
-    kind = "function"
-    send_action = "lambda:InvokeFunction"
-    is_fifo = False
-
     def __init__(
         self,
         bus: EventBus,
         name: str,
-        handler: Callable[[Any, Any], Any] | str,
+        handler: Callable[[Any, Any], Any],
         configuration: Configuration,
-        code: Code | None = None,
+        role: Role | str | None = None,
     ) -> None:
-        self._bus = bus
-        self.name = name
-        self.code = code
-        """What its processes run; None for a task or a thread."""
-        self.handler: Callable[[Any, Any], Any] = _elsewhere(name, handler) if isinstance(handler, str) else handler
-        self.configuration = configuration
-        self.account_id = bus.account_id
-        self.arn = f"arn:{bus.partition}:lambda:{bus.region}:{bus.account_id}:function:{name}"
-        self.label = f'bus.functions["{name}"]'
-        self.access = FunctionPolicy(self.arn, bus.ids.uuid)
-        self.role = Role.basic(_role_name(name), bus.account_id)
-        self.source = Source(str(self.role.session(name)), None, None, self.label, self.role, name)
+        arn = f"arn:{bus.partition}:lambda:{bus.region}:{bus.account_id}:function:{name}"
+        super().__init__(bus, self, None, arn, f'bus.functions["{name}"]')
+        self.handler: Callable[[Any, Any], Any] = handler
+        self.configuration: Configuration = configuration
+        self.settings = _settings_of(configuration)
+        self.role = bus.roles.basic(_role_name(name)) if role is None else bus.roles.of(role)
+        self.revision = 0
+        """How often `$LATEST` was changed or published."""
+        self.number = LATEST
+        self._versions: dict[str, Version] = {}
+        self._aliases: dict[str, Alias] = {}
         self.lane = Lane(self, bus)
+        self._latest = Latest(bus, self)
+        self._latest.apply_settings()
         self.__name__ = name
         self.__doc__ = getattr(handler, "__doc__", None)
-        self.__wrapped__ = self.handler
+        self.__wrapped__ = handler
 
     def __repr__(self) -> str:
         lane = self.lane
-        return (
-            f"<Function {self.name}: {lane.configuration.isolation}, {len(lane.queue)} queued, {lane.inside} running>"
-        )
+        return f"<Function {self.name}: {lane.kind.summary}, {len(lane.queue)} queued, {lane.inside} running>"
 
     def __call__(self, event: Any, context: Any) -> Any:
         """Call the plain handler: no queue, no permission, no copy."""
         return self.handler(event, context)
 
-    def forget_code(self) -> None:
-        """Remove what was unpacked of a zip archive: no process will be started any more."""
-        if self.code is not None:
-            self.code.remove()
-
-    # -- who may invoke it ------------------------------------------------------------------------------------------
+    @property
+    def lanes(self) -> Iterator[Lane]:
+        """Those of `$LATEST` and of every version."""
+        yield self.lane
+        for version in self._versions.values():
+            yield version.lane
 
     @property
-    def policy(self) -> dict[str, Any] | None:
-        """The resource policy as a document, or None while it has no statement."""
-        return self.access.document
+    def invocables(self) -> Iterator[Invocable]:
+        """The function, its versions and its aliases."""
+        yield self
+        yield self._latest
+        yield from self._versions.values()
+        yield from self._aliases.values()
 
-    def add_permission(self, statement_id: str, principal: str, **conditions: Any) -> dict[str, Any]:
-        """Let a principal invoke the function, as AWS's AddPermission does; returns the statement.
+    @property
+    def role(self) -> Role:
+        """The execution role: what the code of `$LATEST` may do."""
+        return self._role
 
-        `conditions` are `action`, `source_arn`, `source_account`, `principal_org_id`, `event_source_token`,
-        `function_url_auth_type`, `invoked_via_function_url` and `revision_id`. Raises ResourceConflict for a statement
-        id that is taken, InvalidParameterValue for an unknown form of principal, PolicyLengthExceeded above 20 KB.
-        """
-        return self.access.add_permission(statement_id, principal, **conditions)
+    @role.setter
+    def role(self, role: Role) -> None:
+        if not role.can_be_assumed_by("lambda.amazonaws.com"):
+            raise InvalidParameterValue(
+                "The role defined for the function cannot be assumed by Lambda.",
+                mend=f"its trust policy must let lambda.amazonaws.com do sts:AssumeRole; {role.name} has another",
+            )
+        self._role = role
+        self._source = Source(str(role.session(self.name)), None, None, self.label, role, self.name)
 
-    def remove_permission(self, statement_id: str) -> None:
-        """Take a statement back. Raises ResourceNotFound if there is none with this id."""
-        self.access.remove_permission(statement_id)
+    @property
+    def source(self) -> Source:
+        """The sender that the code of `$LATEST` is, acting as the execution role."""
+        return self._source
 
-    def allow(self, source: Any, statement_id: str | None = None) -> None:
-        """Let a source trigger the function: a bucket or a topic, another function or role, a principal's name or ARN.
+    @property
+    def revision_id(self) -> str:
+        """Changes whenever `$LATEST` is changed or published."""
+        return self._bus.ids.derived(f"{self.arn} {self.revision}")
 
-        Short for `add_permission` with the source's own principal, ARN and account. Allowing the same source twice
-        changes nothing.
-        """
-        permission = self._permission(source)
-        for statement in (self.policy or {}).get("Statement", ()):
-            if _says(statement, permission):
-                return
-        self.add_permission(statement_id or self._new_statement_id(source), **permission)
-
-    def _permission(self, source: Any) -> dict[str, Any]:
-        if isinstance(source, str):
-            return {"principal": source}
-        role = getattr(source, "role", source)
-        if hasattr(source, "principal") and getattr(source, "arn", None):
-            permission = {"principal": source.principal, "source_arn": source.arn}
-            if account := getattr(source, "account_id", None):
-                permission["source_account"] = account
-            return permission
-        if isinstance(role, Role):
-            return {"principal": role.arn}
-        raise ConfigurationError(
-            f"{source!r} cannot be allowed: give a bucket, a topic, a function, a role, "
-            "or the name or ARN of a principal"
-        )
-
-    def _new_statement_id(self, source: Any) -> str:
-        name = source if isinstance(source, str) else str(getattr(source, "label", getattr(source, "name", "source")))
-        stem = "".join(c if c in _STATEMENT_ID_CHARACTERS else "-" for c in name).strip("-")[:90] or "source"
-        taken = {statement["Sid"] for statement in (self.policy or {}).get("Statement", ())}
-        return stem if stem not in taken else next(s for n in range(2, 10_000) if (s := f"{stem}-{n}") not in taken)
-
-    def explain(self, source: Any) -> str:
-        """Whether a source may invoke the function, and for every statement that counts why it matches or doesn't.
-
-        `source` is a bucket, a topic, another function or a principal's name, as for `allow`.
-        """
-        sender = self._bus.source_of(source)
-        request = self._bus.authority.send_request(sender, self)
-        return self._bus.authority.may_send(sender, self).explain(request)
-
-    # -- where its events end ---------------------------------------------------------------------------------------
-
-    def on_success(self, target: Any, *, grant: bool = False) -> None:
-        """Send a record of every asynchronous event that succeeds to a queue, topic or function (object or ARN).
-
-        The execution role must be allowed to send there, else InvalidParameterValue names the mending call; with
-        `grant=True` the permission is added. None removes the destination.
-        """
-        self.lane.on_success = self._destination(target, "on_success", _ON_SUCCESS, grant)
-        self.lane.must_settle = True
-
-    def on_failure(self, target: Any, *, grant: bool = False) -> None:
-        """Send a record of every asynchronous event that is given up to a queue, topic, function or bucket.
-
-        Arguments and errors as for `on_success`.
-        """
-        self.lane.on_failure = self._destination(target, "on_failure", _ON_FAILURE, grant)
+    @property
+    def code_sha256(self) -> str:
+        """What tells the code of one version from that of another, base64."""
+        return code_sha256(self.handler)
 
     def dead_letter(self, target: Any, *, grant: bool = False) -> None:
         """Send the original of every asynchronous event that is given up to a standard queue or topic.
 
-        The message carries the attributes RequestID, ErrorCode and ErrorMessage. Arguments and errors as for
-        `on_success`.
+        The message carries the attributes RequestID, ErrorCode and ErrorMessage. It holds for all versions. Arguments
+        and errors as for `on_success`.
         """
-        self.lane.dead_letter = self._destination(target, "dead_letter", _DEAD_LETTER, grant)
+        self.destinations.dead_letter = self._destination(target, "dead_letter", _DEAD_LETTER, grant)
+        self.revision += 1
 
-    def _destination(self, target: Any, call: str, kinds: tuple[str, ...], grant: bool) -> Target | None:
-        if target is None:
-            return None
-        chosen = self._bus.resource(target)
-        if chosen is self:
-            raise InvalidParameterValue("You can't specify the function as a destination for itself.")
-        if chosen.kind not in kinds or chosen.is_fifo:
-            fifo = " standard" if chosen.is_fifo else ""
-            raise InvalidParameterValue(
-                f"The destination ARN {chosen.arn} is invalid.",
-                mend=f"{call} takes a{fifo} {', '.join(kinds)}",
-            )
-        if grant:
-            self.role.allow(chosen.send_action, chosen)
-        decision = self._bus.authority.may_send(self.source, chosen)
-        if not decision.is_allowed:
-            action, service = chosen.send_action.split(":")[1], chosen.send_action.split(":")[0].upper()
-            raise InvalidParameterValue(
-                f"The provided execution role does not have permissions to call {action} on {service}",
-                mend=f'call {self.label}.role.allow("{chosen.send_action}", {chosen.label}) or pass grant=True',
-            )
-        return chosen
+    # -- changing $LATEST -------------------------------------------------------------------------------------------
 
-    # -- configuration ----------------------------------------------------------------------------------------------
+    def update_configuration(self, *, revision_id: str | None = None, **changes: Any) -> None:
+        """Change settings of `$LATEST` (`timeout`, `memory`, `environment`, `role`, …) or of the whole function
+        (`retries`, `max_event_age`, `reserved_concurrency`, `recursive_loop`).
 
-    def update_configuration(self, **changes: Any) -> None:
-        """Change settings (`timeout`, `memory`, `retries`, `max_event_age`, `reserved_concurrency`, …).
-
-        Events that run go on under the old ones. Raises ConfigurationError, with nothing changed, for a bad value.
+        Events that run go on under the old ones; new environments are started for what a version freezes. Raises
+        ConfigurationError or InvalidParameterValue, with nothing changed, for a bad value, and PreconditionFailed if
+        `revision_id` is not the latest.
         """
+        self._check_revision(revision_id)
+        role = changes.pop("role", None)
         unknown = sorted(set(changes) - set(attrs.fields_dict(Configuration)) | (set(changes) & {"isolation"}))
         if unknown:
             raise ConfigurationError(f"{', '.join(unknown)} cannot be changed; settings are {_settings()}")
-        before = self.configuration
-        self.configuration = attrs.evolve(before, **changes)
+        configuration = attrs.evolve(self.configuration, **changes)
+        chosen = self.role if role is None else self._bus.roles.of(role)
+        self._bus.account.reserve(self.name, configuration.reserved_concurrency)  # the last that may be refused
         try:
-            self.lane.apply_configuration()
+            self.role = chosen
         except InvalidParameterValue:
-            self.configuration = before
-            self.lane.apply_configuration()
+            self._bus.account.reserve(self.name, self.configuration.reserved_concurrency)
             raise
+        self.configuration = configuration
+        for invocable in self.invocables:
+            invocable.apply_settings()
+        for lane in self.lanes:
+            lane.apply_limits()
+        if role is not None or not set(changes) <= FUNCTION_WIDE:
+            self.revision += 1
+            self.lane.renew()
 
-    # -- taking messages --------------------------------------------------------------------------------------------
+    def update_code(
+        self,
+        handler: Callable[[Any, Any], Any] | str,
+        code: str | Path | bytes | None = None,
+        *,
+        runtime: str = "python",
+        publish: bool = False,
+        revision_id: str | None = None,
+    ) -> Function | Version:
+        """Give `$LATEST` another handler; events that run end under the old one, all others run the new one.
 
-    def accept(self, message: Message, source: Source) -> Event:
-        """Queue what another resource sends: its body must be JSON. Raises InvalidRequestContent otherwise."""
-        body = message.body
-        if isinstance(body, str):
-            try:
-                body = encode(parse(body))
-            except (ValueError, NotJSON) as error:
-                raise InvalidRequestContent(
-                    f"Could not parse request body into json: Could not parse payload into json: {error}"
-                ) from None
-        return self._bus.enqueue(self, body, source, message.cause)
+        `code` and `runtime` are for processes, as for `bus.add_function`; a function that runs in processes goes on to
+        do so. With `publish=True` a version is published and returned. Raises ConfigurationError for what is no
+        handler, PreconditionFailed if `revision_id` is not the latest.
+        """
+        self._check_revision(revision_id)
+        called, isolation = prepared(handler, code, runtime, "process" if isinstance(self.handler, Packaged) else None)
+        self.handler = called
+        self.__wrapped__ = called
+        self.configuration = attrs.evolve(self.configuration, isolation=isolation)
+        self.revision += 1
+        self.lane.renew()
+        return self.publish_version() if publish else self
 
+    def _check_revision(self, revision_id: str | None) -> None:
+        if revision_id is not None and revision_id != self.revision_id:
+            raise PreconditionFailed(
+                "The Revision Id provided does not match the latest Revision Id. "
+                "Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
+                mend=f"{self.label}.revision_id is {self.revision_id}",
+            )
 
-def _elsewhere(name: str, handler: str) -> Callable[[Any, Any], Any]:
-    """What stands in for a handler that only its processes know."""
+    def _set_retries(self, retries: int, max_event_age: float) -> None:
+        self.configuration = attrs.evolve(self.configuration, retries=retries, max_event_age=max_event_age)
 
-    def call(event: Any, context: Any) -> Any:
-        raise ConfigurationError(f"{handler} runs in processes of its own: await bus.invoke({name!r}, event)")
+    def apply_settings(self) -> None:
+        self.settings = _settings_of(self.configuration)
+        self._latest.apply_settings()
+        self.lane.apply_settings()
 
-    return call
+    # -- versions ---------------------------------------------------------------------------------------------------
+
+    @property
+    def versions(self) -> Mapping[str, Version]:
+        """The published versions by number, oldest first."""
+        return MappingProxyType(self._versions)
+
+    def publish_version(
+        self, description: str | None = None, *, code_sha256: str | None = None, revision_id: str | None = None
+    ) -> Version:
+        """Freeze `$LATEST` as the next version: its handler, configuration and role, whatever happens to it later.
+
+        If nothing has changed since the last version was published, that version is returned and none is made.
+        `description` is the version's own, by default that of `$LATEST`. Raises InvalidParameterValue if `code_sha256`
+        is not that of `$LATEST`, PreconditionFailed if `revision_id` is not the latest.
+        """
+        if code_sha256 is not None and code_sha256 != self.code_sha256:
+            raise InvalidParameterValue(
+                f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({self.code_sha256}). "
+                "Please try again with the CodeSHA256 in $LATEST."
+            )
+        self._check_revision(revision_id)
+        newest = next(reversed(self._versions.values()), None)
+        configuration = self.configuration
+        if description is not None:
+            configuration = attrs.evolve(configuration, description=description)
+        if newest is not None and newest.is_same(self, self.destinations.dead_letter):
+            return newest
+        number = str(self._bus.next_version(self.name))
+        version = Version(self._bus, self, number, configuration)
+        self._bus.register(version)
+        self._versions[number] = version
+        self.revision += 1
+        self._bus.declared(version)
+        return version
+
+    def version(self, number: str | int) -> Version | Latest:
+        """A published version, or `$LATEST`, as something to invoke, wire and grant to.
+
+        Raises ResourceNotFound if there is none with this number.
+        """
+        if str(number) == LATEST:
+            return self._latest
+        version = self._versions.get(str(number))
+        if version is None:
+            raise ResourceNotFound(
+                f"Function not found: {self.arn}:{number}",
+                mend=f"published are {', '.join(self._versions) or 'none'}; call {self.label}.publish_version()",
+            )
+        return version
+
+    # -- aliases ----------------------------------------------------------------------------------------------------
+
+    @property
+    def aliases(self) -> Mapping[str, Alias]:
+        """The aliases by name."""
+        return MappingProxyType(self._aliases)
+
+    def create_alias(
+        self,
+        name: str,
+        version: Version | Latest | str | int,
+        weights: Mapping[str, float] | None = None,
+        *,
+        description: str = "",
+    ) -> Alias:
+        """Give a version a name that can be pointed to another one later: CreateAlias.
+
+        `weights` sends a part of the invocations to one more version: `{"2": 0.1}`. Raises ValidationFailed for a name
+        that cannot be, ResourceConflict for one that is taken, ResourceNotFound for a version that does not exist,
+        InvalidParameterValue for weights that cannot be.
+        """
+        if checked_alias_name(name) in self._aliases:
+            raise ResourceConflict(
+                f"Alias already exists: {self.arn}:{name}", mend=f'call {self.label}.update_alias("{name}", ...)'
+            )
+        alias = Alias(self._bus, self, name, version, weights, description)
+        self._bus.register(alias)
+        self._aliases[name] = alias
+        self._bus.declared(alias)
+        return alias
+
+    def update_alias(
+        self,
+        name: str,
+        version: Version | Latest | str | int | None = None,
+        weights: Mapping[str, float] | None = None,
+        *,
+        description: str | None = None,
+        revision_id: str | None = None,
+    ) -> Alias:
+        """Point an alias to another version, or change its weights (`{}` takes them away): UpdateAlias.
+
+        What is None stays. Raises ResourceNotFound if there is no such alias, and what `create_alias` raises.
+        """
+        alias = self._aliases.get(name)
+        if alias is None:
+            raise ResourceNotFound(f"Alias not found: {self.arn}:{name}")
+        alias.update(version, weights, description=description, revision_id=revision_id)
+        return alias
+
+    def alias(self, name: str) -> Alias:
+        """An alias by its name. Raises ResourceNotFound if there is none."""
+        alias = self._aliases.get(name)
+        if alias is None:
+            raise ResourceNotFound(
+                f"Cannot find alias arn: {self.arn}:{name}",
+                mend=f'it has {", ".join(self._aliases) or "none"}; call {self.label}.create_alias("{name}", version)',
+            )
+        return alias
+
+    def qualified(self, qualifier: str | None) -> Invocable:
+        """What a qualifier stands for: the function itself, a version or an alias. Raises ResourceNotFound."""
+        if qualifier is None:
+            return self
+        if qualifier in self._aliases:
+            return self._aliases[qualifier]
+        return self.version(qualifier)
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def delete(self, qualifier: str | None = None) -> None:
+        """Delete the function with all of its versions and aliases, or one version: DeleteFunction.
+
+        Environments that run finish; events that are queued end in `bus.dead_letters`. Raises InvalidParameterValue
+        for `$LATEST` or an alias, ResourceNotFound for a version that does not exist, ResourceConflict for one that an
+        alias points to.
+        """
+        if qualifier is None:
+            self._bus.forget(self)
+            return
+        if qualifier == LATEST:
+            raise InvalidParameterValue(
+                "$LATEST version cannot be deleted without deleting the function.", mend=f"call {self.label}.delete()"
+            )
+        if qualifier in self._aliases:
+            raise InvalidParameterValue(
+                "Deletion of aliases is not currently supported.",
+                mend=f'call {self.label}.delete_alias("{qualifier}")',
+            )
+        version = self._versions.get(qualifier)
+        if version is None:
+            raise ResourceNotFound(f"Function not found: {self.arn}")
+        users = [alias.qualifier for alias in self._aliases.values() if version in alias.routing]
+        if users:
+            raise ResourceConflict(
+                f"Version {qualifier} is used by an alias, delete or re-point it first: {', '.join(map(str, users))}"
+            )
+        version.delete_provisioned_concurrency()
+        del self._versions[qualifier]
+        self._bus.unregister(version)
+        self._bus.retire(version.lane)
+
+    def delete_alias(self, name: str) -> None:
+        """Delete an alias; that it does not exist is fine, as on AWS: DeleteAlias."""
+        alias = self._aliases.pop(name, None)
+        if alias is not None:
+            alias.delete_provisioned_concurrency()
+            self._bus.unregister(alias)
 
 
 def _role_name(function: str) -> str:
@@ -237,21 +372,9 @@ def _role_name(function: str) -> str:
     return f"{function}-role" if len(function) <= 59 else f"{function[:50]}-{zlib.crc32(function.encode()):08x}-role"
 
 
+def _settings_of(how: Configuration) -> AsyncSettings:
+    return AsyncSettings(how.retries, how.max_event_age, how.reserved_concurrency == 0)
+
+
 def _settings() -> str:
-    return ", ".join(name for name in attrs.fields_dict(Configuration) if name != "isolation")
-
-
-def _says(statement: Mapping[str, Any], permission: Mapping[str, Any]) -> bool:
-    """Whether a statement already grants exactly this permission."""
-    principal, wanted = statement.get("Principal"), permission["principal"]
-    named = set(principal.values()) if isinstance(principal, dict) else {principal}
-    condition = {}
-    if "source_account" in permission:
-        condition["StringEquals"] = {"AWS:SourceAccount": permission["source_account"]}
-    if "source_arn" in permission:
-        condition["ArnLike"] = {"AWS:SourceArn": permission["source_arn"]}
-    return (
-        statement.get("Action") == "lambda:InvokeFunction"
-        and not named.isdisjoint({wanted, f"arn:aws:iam::{wanted}:root"})
-        and statement.get("Condition", {}) == condition
-    )
+    return ", ".join([*(name for name in attrs.fields_dict(Configuration) if name != "isolation"), "role"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import shutil
 import sys
@@ -16,7 +18,7 @@ import attrs
 from eventbus.errors import ConfigurationError, ValidationFailed
 from eventbus.execution.sandbox.runtime_api import load_h11
 from eventbus.execution.sandbox.values import RUNTIMES
-from eventbus.functions.configuration import handler_name
+from eventbus.functions.configuration import handler_name, isolation_of
 
 
 @attrs.frozen(eq=False)
@@ -27,10 +29,49 @@ class Code:
     """`module.function`; for `provided` whatever its `bootstrap` makes of it."""
     directory: Path
     runtime: str = "python"
+    sha256: str | None = None
+    """Of the archive, base64."""
     path: tuple[str, ...] = ()
     """Where the bus itself imports from, for handlers that are part of its program."""
     remove: Callable[[], object] = attrs.field(default=lambda: None, repr=False)
     """Remove what was unpacked; harmless when called again."""
+
+
+class Packaged:
+    """A handler that runs in processes. Calling it calls the plain handler, where this program has it."""
+
+    def __init__(self, handler: object, code: Code) -> None:
+        self.code = code
+        self.plain = handler if callable(handler) else None
+        self.__name__ = code.handler.rpartition(".")[2]
+        self.__qualname__ = self.__name__
+        self.__module__ = code.handler.rpartition(".")[0]
+        self.__doc__ = getattr(handler, "__doc__", None) if callable(handler) else None
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        if self.plain is None:
+            raise ConfigurationError(f"{self.code.handler} runs in processes of its own: await bus.invoke(...) runs it")
+        return self.plain(event, context)
+
+    @property
+    def code_sha256(self) -> str | None:
+        """The base64 of the SHA-256 of the archive that it came in, as AWS shows it; None if it came in none."""
+        return self.code.sha256
+
+
+def prepared(handler: Any, code: object, runtime: str, wanted: str | None) -> tuple[Callable[[Any, Any], Any], str]:
+    """A handler in the form that its environments need, and their isolation: as wanted, or by its kind.
+
+    Raises ConfigurationError for what is no handler, or does not fit.
+    """
+    if isinstance(handler, Packaged):
+        return handler, "process"
+    isolation = isolation_of(handler, wanted)
+    if isolation == "process":
+        return Packaged(handler, code_of(handler, code, runtime)), isolation
+    if code is not None or runtime != "python":
+        raise ConfigurationError('code= and runtime= are for processes: name the handler as "module.function"')
+    return handler, isolation
 
 
 def code_of(handler: object, code: object, runtime: str) -> Code:
@@ -66,7 +107,8 @@ def _unpacked(handler: str, archive: bytes | Path, runtime: str) -> Code:
     from eventbus.execution.sandbox.archive import unpack  # few need it, and zipfile takes long to load
 
     directory = Path(tempfile.mkdtemp(prefix="eventbus-code-"))
-    made = Code(handler, directory, runtime)
+    digest = hashlib.sha256(archive if isinstance(archive, bytes) else archive.read_bytes()).digest()
+    made = Code(handler, directory, runtime, base64.b64encode(digest).decode())
     remove = weakref.finalize(made, shutil.rmtree, directory, ignore_errors=True)
     try:
         unpack(archive, directory)
@@ -95,4 +137,4 @@ def _code_of_program(handler: Any, runtime: str) -> Code:
         path.stem if module.__name__ == "__main__" and spec is None else (spec.name if spec else module.__name__)
     )
     depth = module_name.count(".") + (path.name == "__init__.py")
-    return Code(f"{module_name}.{name}", path.parents[depth], runtime, tuple(entry for entry in sys.path if entry))
+    return Code(f"{module_name}.{name}", path.parents[depth], runtime, path=tuple(entry for entry in sys.path if entry))

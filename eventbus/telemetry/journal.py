@@ -13,7 +13,7 @@ from eventbus.delivery.retry import Reason
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt, Event
-    from eventbus.delivery.lane import Lane
+    from eventbus.delivery.settling import Settling
     from eventbus.telemetry.metrics import Metrics
 
 BATCH = 512
@@ -44,11 +44,11 @@ class Journal:
         """Add to a metric of a resource."""
         self._metrics.count(name, resource_arn, at, n)
 
-    def throttled(self, lane: Lane, attempt: Attempt) -> None:
+    def throttled(self, lane: Settling, attempt: Attempt) -> None:
         """Note a try for which there was no environment."""
         self._metrics.count("Throttles", lane.function.arn, attempt.at)
 
-    def dropped(self, lane: Lane, event: Event, reason: Reason) -> None:
+    def dropped(self, lane: Settling, event: Event, reason: Reason) -> None:
         """Note an event that was given up."""
         now = lane.bus.clock.now()
         self._metrics.count("AsyncEventsDropped", lane.function.arn, now)

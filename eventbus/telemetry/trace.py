@@ -92,7 +92,7 @@ def describe(node: Cause) -> dict[str, Any]:
 
     if isinstance(node, Event):
         return {
-            "what": node.lane.name,
+            "what": node.addressed.name,
             "source": node.source.arn or node.source.principal,
             "kind": "invocation",
             "at": node.at,

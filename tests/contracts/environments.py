@@ -14,8 +14,8 @@ from tests.contracts import handlers
 
 KINDS = ("task", "thread", "process")
 CANNOT: dict[str, set[str]] = {
-    "task": {"environment variables", "a private /tmp", "globals of its own", "an end of a handler that blocks"},
-    "thread": {"environment variables", "a private /tmp", "globals of its own"},
+    "task": {"a clean environment", "a private /tmp", "globals of its own", "an end of a handler that blocks"},
+    "thread": {"a clean environment", "a private /tmp", "globals of its own"},
     "process": set(),
 }
 

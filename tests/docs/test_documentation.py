@@ -123,7 +123,23 @@ def test_the_reference_lists_every_error(module: ModuleType) -> None:
             assert re.search(rf"\b{name}\b", text), f"{name} is not in the reference"
 
 
-@pytest.mark.parametrize("kind", [EventBus, eventbus.Function, S3, Bucket, SNS, Topic, Subscription, SQS, Queue])
+PUBLIC = (
+    EventBus,
+    eventbus.Function,
+    eventbus.Version,
+    eventbus.Alias,
+    S3,
+    Bucket,
+    SNS,
+    Topic,
+    Subscription,
+    SQS,
+    Queue,
+)
+"""Classes whose every call is in the reference."""
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
 def test_the_reference_names_every_public_call(kind: type) -> None:
     """What users can call is there; twins ending in `_nowait`, and what only the engine calls, are named together."""
     text = REFERENCE.read_text(encoding="utf-8")

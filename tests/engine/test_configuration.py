@@ -121,8 +121,8 @@ def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError) as caught:
         bus.add_function("f", handler, retrys=1, memmory=2)
     assert str(caught.value) == (
-        "a function has no option memmory, retrys; it has name, memory, timeout, retries, max_event_age, "
-        "reserved_concurrency, isolation, tmp, environment, recursive_loop, description"
+        "a function has no option memmory, retrys; it has name, role, memory, timeout, retries, "
+        "max_event_age, reserved_concurrency, isolation, recursive_loop, description, environment, tmp"
     )
     function = bus.add_function("f", handler)
     with pytest.raises(ConfigurationError, match="isolation, nonsense cannot be changed; settings are memory, timeout"):
@@ -327,7 +327,7 @@ def test_calling_a_function_calls_the_plain_handler() -> None:
     payload = [1]
     assert f(payload, None) is payload
     assert (f.__name__, f.__doc__) == ("other", "What it does.")
-    assert repr(f) == "<Function other: thread, 0 queued, 0 running>"
+    assert repr(f) == "<Function other: thread without a memory limit, 0 queued, 0 running>"
 
 
 def test_functions_are_listed_by_name_and_read_only() -> None:
@@ -457,13 +457,13 @@ def test_a_destination_needs_the_roles_permission(bus: EventBus, function: Funct
         "The provided execution role does not have permissions to call SendMessage on SQS; "
         'call bus.functions["f"].role.allow("sqs:SendMessage", sqs["failed"]) or pass grant=True'
     )
-    assert getattr(function.lane, call) is None
+    assert getattr(function.destinations, call) is None
     function.role.allow("sqs:SendMessage", box)
     getattr(function, call)(box.arn)
-    assert getattr(function.lane, call) is box
+    assert getattr(function.destinations, call) is box
     other = bus.add_function("other", handler)
     getattr(other, call)(box, grant=True)
-    assert getattr(other.lane, call) is box
+    assert getattr(other.destinations, call) is box
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -500,7 +500,7 @@ def test_which_kinds_may_be_wired_to_what(bus: EventBus, function: Function, cal
     else:
         with pytest.raises(InvalidParameterValue, match="is invalid"):
             getattr(function, call)(target, grant=True)
-    assert getattr(function.lane, call) is (target if taken else None)
+    assert getattr(function.destinations, call) is (target if taken else None)
 
 
 @pytest.mark.parametrize("call", ["on_success", "on_failure"])

@@ -402,3 +402,52 @@ async def test_an_asynchronous_event_has_no_client_context() -> None:
         await bus.push("f", 1, source=S3)
         await bus.wait_idle()
         assert recorder.contexts[0].client_context is None
+
+
+async def test_an_event_is_queued_and_answered_before_it_runs() -> None:
+    """202, no version yet; the handler gets it under the request id of the answer, retries included."""
+    bus, recorder = make_bus(), Recorder(fail=1)
+    f = bus.add_function("f", recorder)
+    async with bus:
+        result = await bus.invoke(f, {"a": 1}, invocation_type="Event")
+        assert (result.status_code, result.payload, result.executed_version) == (202, None, None)
+        assert recorder.events == []
+        await bus.wait_idle()
+        assert recorder.events == [{"a": 1}] * 2
+        assert set(recorder.request_ids) == {result.request_id}
+        assert bus.statistics().finished == 1
+
+
+async def test_a_dry_run_checks_and_runs_nothing() -> None:
+    """204; parameters and permission are checked, throttling is not."""
+    bus, recorder = make_bus(), Recorder()
+    f = bus.add_function("f", recorder, reserved_concurrency=0)
+
+    @bus.function
+    async def caller(event: Any, context: Any) -> Any:
+        return (await bus.invoke(f, invocation_type="DryRun")).status_code
+
+    async with bus:
+        assert (await bus.invoke(f, 1, invocation_type="DryRun")).status_code == 204
+        assert (await bus.invoke(caller)).payload["errorType"] == "AccessDenied"
+        with pytest.raises(ResourceNotFound):
+            await bus.invoke("g", invocation_type="DryRun")
+        with pytest.raises(ConfigurationError, match="one of RequestResponse, Event, DryRun"):
+            await bus.invoke(f, invocation_type="Tail")
+    assert recorder.events == []
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("RequestResponse", 6_291_456), ("Event", 1_048_576)])
+async def test_each_kind_of_invocation_has_its_limit(kind: str, limit: int) -> None:
+    """Quotes count: the text is two bytes longer than its characters."""
+    bus, recorder = make_bus(), Recorder()
+    f = bus.add_function("f", recorder)
+    async with bus:
+        await bus.invoke(f, "x" * (limit - 2), invocation_type=kind)
+        with pytest.raises(PayloadTooLarge) as caught:
+            await bus.invoke(f, "x" * (limit - 1), invocation_type=kind)
+        assert caught.value.message == (
+            f"{limit + 1} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+        )
+        await bus.wait_idle()
+    assert len(recorder.events) == 1

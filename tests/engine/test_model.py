@@ -210,7 +210,7 @@ class Run:
                 if index < len(self.bus.dead_letters):
                     await self.redrive(index)
             case Configure(function, name, value):
-                self.functions[function].update_configuration(**{name: value})
+                self.functions[function].update_configuration(**dict[str, Any]({name: value}))
                 setattr(model.functions[function], name, value)
         model.run_due(model.now)
         await self.bus.settle()

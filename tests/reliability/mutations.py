@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from eventbus.delivery import lane as lane_module
+from eventbus.delivery import settling as settling_module
 from eventbus.delivery.durable import DurableEvents
 from eventbus.delivery.event import Event, State
 from eventbus.delivery.lane import Lane
@@ -41,7 +41,7 @@ def lost_retry() -> Any:
         verdict = decide(outcome, **facts)
         return Finished() if isinstance(verdict, RetryAt) and isinstance(outcome, Failed) else verdict
 
-    return replaced(lane_module, "decide", broken)
+    return replaced(settling_module, "decide", broken)
 
 
 def early_acknowledgement() -> Any:
@@ -71,9 +71,9 @@ def forgotten_retry_after_restart() -> Any:
     """Events that waited for a retry are not taken up again."""
     original = DurableEvents._take_up
 
-    def broken(self: DurableEvents, number: int, row: bytes, lane: Lane | None = None) -> None:
+    def broken(self: DurableEvents, number: int, row: bytes) -> None:
         if b",0.0,[" in row.partition(b"\n")[0]:
-            original(self, number, row, lane)
+            original(self, number, row)
 
     return replaced(DurableEvents, "_take_up", broken)
 
@@ -154,7 +154,7 @@ def endless_retries() -> Any:
         exhausted = isinstance(verdict, Discard) and verdict.reason is Reason.RETRIES_EXHAUSTED
         return RetryAt(facts["now"] + 60) if exhausted and facts["attempts"] < 50 else verdict
 
-    return replaced(lane_module, "decide", broken)
+    return replaced(settling_module, "decide", broken)
 
 
 MUTATIONS: dict[str, Callable[[], Any]] = {

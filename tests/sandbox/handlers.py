@@ -89,7 +89,7 @@ def sleep(event: Any, context: Any) -> str:
 
 
 def big(event: Any, context: Any) -> str:
-    return "x" * event
+    return "x" * int(event)
 
 
 Point = collections.namedtuple("Point", "x y")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gc
+import hashlib
 import io
 import os
 import subprocess
@@ -16,6 +19,7 @@ import pytest
 
 from eventbus import EventBus
 from eventbus.errors import ConfigurationError, InvalidParameterValue, ValidationFailed
+from eventbus.functions.package import Packaged, prepared
 from tests.contracts import handlers
 from tests.contracts.environments import make_bus
 from tests.sandbox.support import HERE
@@ -58,15 +62,30 @@ async def test_code_is_a_directory_or_an_archive(form: str, tmp_path: Path) -> N
     assert exists(file) == (form in ("directory", "text"))
 
 
-def test_an_archive_is_removed_with_a_bus_that_nobody_entered() -> None:
-    """And with its function."""
-    function = make_bus().add_function("f", "app.handler", zipped(app_py=APP))
-    code = function.code
-    assert code is not None
-    directory = code.directory
+def test_an_archive_is_removed_with_a_function_that_is_forgotten() -> None:
+    """Also when nobody ever entered its bus."""
+    handler, _ = prepared("app.handler", zipped(app_py=APP), "python", None)
+    assert isinstance(handler, Packaged)
+    directory = handler.code.directory
     assert directory.exists()
-    code.remove()
+    del handler
+    gc.collect()
     assert not directory.exists()
+
+
+async def test_a_version_keeps_its_code() -> None:
+    """`$LATEST` runs the new archive, the version the old one, each in its own processes; the digests are AWS's."""
+    first, second = zipped(app_py="def handler(e, c): return 1"), zipped(app_py="def handler(e, c): return 2")
+    bus = make_bus()
+    function = bus.add_function("f", "app.handler", first)
+    version = function.publish_version()
+    assert version.code_sha256 == base64.b64encode(hashlib.sha256(first).digest()).decode()
+    function.update_code("app.handler", second)
+    assert function.code_sha256 == base64.b64encode(hashlib.sha256(second).digest()).decode()
+    async with bus:
+        assert (await bus.invoke(function)).payload == 2
+        assert (await bus.invoke(version)).payload == 1
+        assert (await bus.invoke(version)).executed_version == "1"
 
 
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -100,15 +119,15 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"handler": lambda e, c: 1, "isolation": "process"}, ConfigurationError, "define it at the top level of a module"),
     ({"handler": len, "isolation": "process"}, ConfigurationError, "is not a handler"),
     ({"handler": handlers.echo, "tmp": 511}, ConfigurationError, "tmp=511: AWS accepts 512 to 10,240 MB"),
-    ({"handler": handlers.echo, "environment": {"A": 1}}, ConfigurationError, "a dict of texts is needed"),
+    ({"handler": handlers.echo, "environment": {"AB": 1}}, ConfigurationError, "environment has AB=1: a text"),
     ({"handler": handlers.echo, "environment": {"AWS_REGION": "x"}}, InvalidParameterValue, "contains reserved keys"),
-    ({"handler": handlers.echo, "environment": {"A": "x"}}, InvalidParameterValue, "'A' must match"),
+    ({"handler": handlers.echo, "environment": {"A": "x"}}, ConfigurationError, "a name has two or more of"),
     (
         {"handler": handlers.echo, "environment": {"AB": "x" * 4096}},
         InvalidParameterValue,
         "exceeded the 4KB limit. St",
     ),
-    ({"handler": handlers.echo, "environment": {"AB": "\0"}}, ConfigurationError, "holds a NUL"),
+    ({"handler": handlers.echo, "environment": {"AB": "\0"}}, ConfigurationError, "a text is needed"),
 ]
 
 
@@ -129,7 +148,7 @@ def test_what_cannot_be_is_refused_where_it_is_declared(
 def test_a_handler_that_is_elsewhere_cannot_be_called_here() -> None:
     """The error says what can be done."""
     function = make_bus().add_function("f", "handlers.echo", HERE)
-    with pytest.raises(ConfigurationError, match=r"runs in processes of its own: await bus.invoke\('f', event\)"):
+    with pytest.raises(ConfigurationError, match=r"runs in processes of its own: await bus.invoke"):
         function(1, None)
 
 
