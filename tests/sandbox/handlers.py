@@ -210,7 +210,10 @@ def children_then_sleep(event: Any, context: Any) -> None:
 
 
 def fork(event: Any, context: Any) -> str:
-    return "child" if os.fork() == 0 else "parent"
+    if os.fork() == 0:
+        return "child"
+    time.sleep(0.3)  # the copy would be first
+    return "parent"
 
 
 def kill_supervisor(event: Any, context: Any) -> None:

@@ -198,6 +198,29 @@ async def test_a_bootstrap_in_node_serves(tmp_path: Path) -> None:
         assert (await trial.invoke({"b": 2})).outcome == Answer(b'{"got":{"b":2}}')
 
 
+async def test_the_last_words_of_a_bootstrap_are_heard(tmp_path: Path) -> None:
+    """It posts its answer and ends without waiting for the reply: the answer counts, not the end."""
+    (tmp_path / "last.py").write_text(
+        """
+import os, socket
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+connection = socket.create_connection((host, int(port)))
+path = "/2018-06-01/runtime/invocation"
+connection.sendall(f"GET {path}/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+head = connection.recv(65536).decode()
+request_id = head.split("Lambda-Runtime-Aws-Request-Id: ")[1].split()[0]
+body = b'"' + b"x" * 100_000 + b'"'
+connection.sendall(f"POST {path}/{request_id}/response HTTP/1.1\\r\\nHost: x\\r\\n"
+                   f"Content-Length: {len(body)}\\r\\n\\r\\n".encode() + body)
+os._exit(0)
+"""
+    )
+    directory = bootstrap(tmp_path, f"#!/bin/sh\nexec {sys.executable} last.py\n")
+    async with opened("any", directory, runtime="provided", memory=256) as trial:
+        for _ in range(5):
+            assert await trial.value() == "x" * 100_000
+
+
 async def test_without_a_bootstrap_there_is_nothing_to_run(tmp_path: Path) -> None:
     """AWS's text, for every invocation."""
     async with opened("any", tmp_path, runtime="provided") as trial:

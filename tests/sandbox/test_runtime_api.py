@@ -122,6 +122,16 @@ async def test_an_error_is_handed_on_as_it_is() -> None:
         assert api.invocation.outcome == Failure(b"no JSON", "Runtime.Odd", "failure")
 
 
+async def test_an_error_that_is_too_large_is_replaced() -> None:
+    """By the one that a response would have."""
+    async with served("r1") as (api, client):
+        await client.ask(NEXT)
+        assert await client.post("invocation/r1/error", b"x" * (MAX_RESPONSE + 1)) == OK
+        assert api.invocation is not None
+        assert isinstance(api.invocation.outcome, Failure)
+        assert api.invocation.outcome.error_type == "Function.ResponseSizeTooLarge"
+
+
 async def test_next_while_an_event_runs_delivers_it_again() -> None:
     """As the interface emulator does."""
     async with served("r1") as (_, client):

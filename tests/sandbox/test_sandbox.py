@@ -425,6 +425,14 @@ async def test_the_most_that_was_used_is_known() -> None:
         assert (await trial.invoke(1)).peak_memory == large
 
 
+async def test_a_peak_that_nobody_saw_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel knows it, and would have killed the process."""
+    monkeypatch.setattr("eventbus.execution.sandbox.sandbox.FIRST_LOOK", 1000)
+    async with opened("handlers.hoard", memory=128) as trial:
+        assert failure_of(await trial.invoke(150))[1] == "Runtime.OutOfMemory"
+        assert await trial.value(1) == 1
+
+
 async def test_memory_of_children_counts() -> None:
     """They are part of the environment."""
     async with opened("handlers.hoard_below", memory=128) as trial:
