@@ -15,7 +15,7 @@ from eventbus.delivery.payload import Encoded, decode, encode, received
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Succeeded
 from eventbus.execution.sandbox.sandbox import Sandbox
-from eventbus.execution.sandbox.values import Answer, Done, Failure, Request, SandboxSpec
+from eventbus.execution.sandbox.values import Answer, Done, Failure, Init, Request, SandboxSpec
 from eventbus.execution.sandbox.variables import process_variables
 from eventbus.functions.package import Packaged
 
@@ -35,6 +35,9 @@ class ProcessEnvironment(Environment):
     _sandbox: Sandbox | None = None
     _tasks: anyio.abc.TaskGroup
     _done: Done | None = None
+    _is_initialised = False
+    repeated_init: Init | None = None
+    """The initialisation that the last invocation had to run again, if it had to."""
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -48,10 +51,15 @@ class ProcessEnvironment(Environment):
 
     async def initialise(self) -> None:
         """Start the process: the INIT phase. What fails in it is run again by the first invocation."""
-        sandbox = self._sandbox = Sandbox(self._spec(), self._tasks, self._hear)
+        sandbox = Sandbox(self._spec(), self._tasks, self._hear)
         self.init_started_at = self.lane.bus.clock.now()
         self.init_lines = []
-        init = await sandbox.start()
+        try:
+            init = await sandbox.start()
+        except BaseException:  # the machine has no process or descriptor left, or the bus is being left
+            await sandbox.aclose()
+            raise
+        self._sandbox = sandbox
         self.init_duration = init.duration
         self.init_failure = None if init.failure is None else _failed(init.failure)
         self._is_initialised = True
@@ -63,8 +71,11 @@ class ProcessEnvironment(Environment):
         self.deadline = float("inf")  # the sandbox keeps the time limit, and survives it
         if self._sandbox is None:
             self.move(Phase.STARTING)
-            await self.initialise()
-            self.move(Phase.BUSY)
+            try:
+                await self.initialise()
+            finally:
+                if self.phase is Phase.STARTING:
+                    self.move(Phase.BUSY)
             self.started = self.lane.bus.clock.loop_time()
         assert self._sandbox is not None
         body = event.body if isinstance(event.body, bytes | str) else encode(payload)
@@ -77,10 +88,9 @@ class ProcessEnvironment(Environment):
                 client_context=_client_context(event),
             )
         )
+        self.repeated_init = done.init
         outcome = done.outcome
         return Succeeded(_result(outcome)) if isinstance(outcome, Answer) else _failed(outcome)
-
-    _is_initialised = False
 
     def _hear(self, line: str) -> None:
         """Keep what the processes write."""

@@ -83,6 +83,8 @@ def code_of(handler: object, code: object, runtime: str) -> Code:
     """
     if runtime not in RUNTIMES:
         raise ConfigurationError(f"runtime={runtime!r}: a process runs {', '.join(map(repr, RUNTIMES))}")
+    if sys.platform == "win32":
+        raise ConfigurationError("functions in processes need Linux or macOS; run the handler as a task or a thread")
     load_h11()
     if not isinstance(handler, str):
         if code is not None:

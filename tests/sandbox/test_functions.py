@@ -19,6 +19,7 @@ import pytest
 
 from eventbus import EventBus
 from eventbus.errors import ConfigurationError, InvalidParameterValue, ValidationFailed
+from eventbus.execution.process import ProcessEnvironment
 from eventbus.functions.package import Packaged, prepared
 from tests.contracts import handlers
 from tests.contracts.environments import make_bus
@@ -214,6 +215,52 @@ async def test_the_init_phase_is_no_part_of_the_invocation(tmp_path: Path) -> No
         assert environment.init_failure is None
     [report] = [event.message for event in bus.logs.tail("f") if event.message.startswith("REPORT")]
     assert float(report.partition("Duration: ")[2].split()[0]) < 400
+
+
+async def test_a_machine_without_processes_fails_the_invocation_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one finds what it needs."""
+    bus = EventBus()
+    bus.add_function("f", "handlers.echo", HERE)
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    async with bus:
+        with monkeypatch.context() as patched:
+            patched.setattr("eventbus.execution.sandbox.supervised.subprocess.Popen", refuse)
+            assert (await bus.invoke("f", 1)).payload["errorType"] == "BlockingIOError"
+        assert (await bus.invoke("f", 2)).payload == 2
+
+
+async def test_an_initialisation_that_is_repeated_is_known() -> None:
+    """With its phase and duration, for the log."""
+    bus = EventBus()
+    function = bus.add_function("f", "handlers.maybe_exit", HERE)
+    async with bus:
+        await bus.invoke(function, "exit")
+        await bus.invoke(function, 1)
+        [environment] = function.lane.environments
+        assert isinstance(environment, ProcessEnvironment)
+        assert environment.repeated_init is not None
+        assert environment.repeated_init.phase == "invoke"
+        await bus.invoke(function, 1)
+        assert environment.repeated_init is None
+
+
+async def test_a_provisioned_process_is_there_before_the_first_event() -> None:
+    """Its INIT phase is over when it stands by."""
+    bus = EventBus()
+    function = bus.add_function("f", "handlers.environment", HERE)
+    version = function.publish_version()
+    async with bus:
+        version.put_provisioned_concurrency(1)
+        while not version.lane.ready:
+            await anyio.lowlevel.checkpoint()
+        [environment] = version.lane.ready
+        assert environment.init_duration > 0
+        seen = (await bus.invoke(version)).payload["variables"]
+        assert seen["AWS_LAMBDA_INITIALIZATION_TYPE"] == "provisioned-concurrency"
+        assert seen["AWS_LAMBDA_FUNCTION_VERSION"] == "1"
 
 
 async def test_an_environment_outlives_a_handler_that_overruns() -> None:

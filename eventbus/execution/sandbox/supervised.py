@@ -97,6 +97,7 @@ class Supervised:
         except BaseException:
             ours.close()
             os.close(output)
+            self.is_lost = True
             raise
         finally:
             theirs.close()
