@@ -80,7 +80,7 @@ class RuntimeApi:
 
     def __init__(self, notify: Callable[[], None]) -> None:
         self._h11 = load_h11()
-        self._notify = notify
+        self.notify = notify
         self._listening = anyio.CancelScope()
         self._closed = anyio.Event()
         self._connections: set[_Connection] = set()
@@ -152,7 +152,7 @@ class RuntimeApi:
             pass  # the client is gone; what it has not said is seen by its process's end
         finally:
             self._connections.discard(connection)
-            self._notify()
+            self.notify()
 
     def admit(self, call: Call, request_id: str | None) -> Refusal | None:
         """Move to the state that a call asks for, or say why not."""
@@ -168,7 +168,7 @@ class RuntimeApi:
         """Wait for an event; while one runs it is handed out again."""
         while self.invocation is None or self.invocation.outcome is not None:
             self._offered = self._offered if not self._offered.is_set() else anyio.Event()
-            self._notify()
+            self.notify()
             await self._offered.wait()
         self.state = State.RUNNING
         return self.invocation
@@ -178,17 +178,12 @@ class RuntimeApi:
         assert self.invocation is not None
         self.invocation.outcome = outcome
         self.state = State.RESPONSE_SENT
-        self._notify()
+        self.notify()
 
     def take_back(self) -> None:
         """The answer broke off: the event still runs."""
         if self.state in (State.RESPONSE, State.ERROR_RESPONSE):
             self.state = State.RUNNING
-
-    def fail_init(self, failure: Failure) -> None:
-        """The runtime could not initialise."""
-        self.init_failure = failure
-        self._notify()
 
 
 @attrs.define(eq=False)
@@ -326,8 +321,9 @@ class _Connection:
         if (refusal := self._api.admit(Call.INIT_ERROR, None)) is not None:
             await self._refuse(refusal)
             return
+        self._api.init_failure = _posted(body, headers)
         await self._reply(202, OK, JSON)
-        self._api.fail_init(_posted(body, headers))
+        self._api.notify()  # only now: whoever hears of it ends the process
 
     async def _refuse_or_accept(self, call: Call) -> None:
         await self._read_body(0)

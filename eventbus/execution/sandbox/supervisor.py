@@ -128,20 +128,14 @@ class Supervisor:
 
     def mount_tmp(self, megabytes: int, kept: list[str]) -> bool:
         """Put a file system of its own size at /tmp, seen by this environment alone."""
-        user, group = os.getuid(), os.getgid()
         if libc.unshare(CLONE_NEWNS) != 0:
-            if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
+            # a half-made name space of users cannot be left again: a child tries it first
+            if not succeeds(lambda: enter_user_namespace() and mount(megabytes)):
                 return False
-            write("/proc/self/setgroups", "deny")
-            write("/proc/self/uid_map", f"{user} {user} 1")
-            write("/proc/self/gid_map", f"{group} {group} 1")
+            enter_user_namespace()
         # what lies below the old /tmp and is still needed is held open, and bound to its place in the new one
         held = [(path, os.open(path, os.O_PATH)) for path in kept if path.startswith("/tmp/") and os.path.exists(path)]
-        options = f"size={megabytes}m,mode=1777".encode()
-        is_mounted: bool = (
-            libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None) == 0
-            and libc.mount(b"tmpfs", b"/tmp", b"tmpfs", MS_NOSUID_NODEV, options) == 0
-        )
+        is_mounted = mount(megabytes)
         for path, fd in held:
             if is_mounted:
                 os.makedirs(path, exist_ok=True)
@@ -256,6 +250,34 @@ class Supervisor:
         self.kill_all()
         if self.settings:
             remove_tree(self.settings["tmp_directory"])
+
+
+def enter_user_namespace() -> bool:
+    """Where mounts are for the administrator alone: be one's own, as the same user."""
+    user, group = os.getuid(), os.getgid()
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
+        return False
+    write("/proc/self/setgroups", "deny")
+    write("/proc/self/uid_map", f"{user} {user} 1")
+    write("/proc/self/gid_map", f"{group} {group} 1")
+    return True
+
+
+def mount(megabytes: int) -> bool:
+    options = f"size={megabytes}m,mode=1777".encode()
+    is_apart = libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None) == 0
+    return is_apart and bool(libc.mount(b"tmpfs", b"/tmp", b"tmpfs", MS_NOSUID_NODEV, options) == 0)
+
+
+def succeeds(attempt: Callable[[], bool]) -> bool:
+    """Whether something can be done, found out by a child that does it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(0 if attempt() else 1)
+        except BaseException:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def write(path: str, text: str) -> None:
