@@ -60,6 +60,7 @@ from eventbus.faults import FaultPlan, Faults
 from eventbus.functions.configuration import Configuration, check_name, handler_name, isolation_of
 from eventbus.functions.function import Function
 from eventbus.functions.invocable import Invocable
+from eventbus.functions.package import Packaged, prepared
 from eventbus.functions.version import LATEST
 from eventbus.iam.evaluation import Decision
 from eventbus.iam.registry import Roles
@@ -282,6 +283,9 @@ class EventBus:
                 tasks.cancel_scope.cancel()
         finally:
             self._state = "closed"
+            for lane in self._lanes():
+                if isinstance(lane.handler, Packaged):
+                    lane.handler.code.remove()
             self._token = None
             self._tasks = None
             inheritance.stop()
@@ -336,14 +340,31 @@ class EventBus:
         """Declare a handler as a function: `@bus.function`, or `@bus.function(timeout=30, memory=256, …)`.
 
         Options: `name` (the handler's own by default), `memory` in MB, `timeout` in seconds, `retries` 0-2,
-        `max_event_age` in seconds, `reserved_concurrency`, `description`, `recursive_loop`.
+        `max_event_age` in seconds, `reserved_concurrency`, `description`, `recursive_loop`. With `isolation="process"`
+        every environment is a process of its own; then also `runtime`.
         """
+        if isinstance(handler, str):
+            raise ConfigurationError(
+                f"{handler!r} is not a handler; to name a function write @bus.function(name={handler!r})"
+            )
         if handler is not None:
             return self.add_function(None, handler)
         return lambda chosen: self.add_function(options.pop("name", None), chosen, **options)
 
-    def add_function(self, name: str | None, handler: Callable[[Any, Any], Any], **options: Any) -> Function:
+    def add_function(
+        self,
+        name: str | None,
+        handler: Callable[[Any, Any], Any] | str,
+        code: str | Path | bytes | None = None,
+        *,
+        runtime: str = "python",
+        **options: Any,
+    ) -> Function:
         """Declare a handler as a function under a name; options as for `function`.
+
+        The text `"module.function"` names a handler in `code`, a directory or a zip archive (a path, or its bytes), and
+        runs in processes. `runtime` is `python`, `awslambdaric` for AWS's own client, or `provided` for an executable
+        `bootstrap` in the code.
 
         Raises ConfigurationError or ValidationFailed for a value that cannot be, ResourceConflict for a name that is
         taken.
@@ -355,17 +376,21 @@ class EventBus:
             raise ConfigurationError(f"a function has no option {', '.join(unknown)}; it has name, role, {known}")
         if isinstance(handler, Function):
             handler = handler.handler  # @bus.function twice makes two functions of one handler
-        isolation = isolation_of(handler, options.pop("isolation", None))
+        wanted = options.pop("isolation", None)
+        isolation = "process" if isinstance(handler, Packaged) else isolation_of(handler, wanted)
         if name is None:
+            if isinstance(handler, str):
+                raise ConfigurationError(f"the handler {handler!r} does not name its function: give it a name")
             name = handler_name(handler)
             if name == "<lambda>":
                 raise ConfigurationError("a lambda has no name of its own: give it one, bus.function(name=...)")
         configuration = Configuration(isolation=isolation, **options)
         if check_name(name) in self._functions:
             raise ResourceConflict(f"Function already exist: {name}", mend="choose another name=")
+        called, _ = prepared(handler, code, runtime, wanted)
         self.account.reserve(name, configuration.reserved_concurrency)
         try:
-            function = Function(self, name, handler, configuration, role)
+            function = Function(self, name, called, configuration, role)
         except Exception:
             self.account.release(name)
             raise

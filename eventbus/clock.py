@@ -106,6 +106,11 @@ class Clock(Protocol):
     def stop(self) -> None: ...
 
 
+def wall_time() -> float:
+    """Seconds since the epoch as everybody else reads them: for what runs in another process, under any clock."""
+    return time.time()
+
+
 def _event_loop_time() -> Callable[[], float]:
     """The time of the running event loop, bound once: `anyio.current_time()` looks it up every time, and only from its
     own thread, where handlers' threads want it too."""

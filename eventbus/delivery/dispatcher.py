@@ -5,8 +5,8 @@ handler with events left behind it asks to be watched; when the handler suspends
 looks at the queue any more, and starts or wakes one more. Handlers that never suspend keep a single environment.
 
 With a virtual clock the dispatcher also sees to it that environments begin one after another, never two in the same
-turn of the event loop, and that one with a thread comes to rest, or takes long, before the next begins: what is due at
-the same instant then runs in the same order every time, whatever the event loop and its threads do.
+turn of the event loop, and that one with a thread or a process comes to rest, or takes long, before the next begins:
+what is due at the same instant then runs in the same order every time, whatever the event loop and its threads do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eventbus.execution.environment import Environment
 
 THREAD_TURN = 0.05
-"""Seconds of real time that a handler in a thread has for itself before the next environment begins."""
+"""Seconds of real time that a handler in a thread or a process has for itself before the next environment begins."""
 
 
 class Dispatcher:
@@ -54,7 +54,7 @@ class Dispatcher:
         environment, begin = self._beginning.popleft()
         begin()
         await checkpoint()
-        if environment.isolation == "thread":
+        if environment.isolation != "task":
             with anyio.move_on_after(THREAD_TURN):
                 await environment.rested()
 

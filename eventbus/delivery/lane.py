@@ -20,6 +20,7 @@ from eventbus.delivery.settling import HEAVY, Settling, weight
 from eventbus.execution.concurrency import UNRESERVED
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Throttled
+from eventbus.execution.process import ProcessEnvironment
 from eventbus.execution.streaming import as_coroutine
 from eventbus.execution.thread import ThreadEnvironment
 
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 
 REFILL = 128
 """Events that are read from the store at a time."""
-KINDS: dict[str, type[Environment]] = {"task": Environment, "thread": ThreadEnvironment}
+KINDS: dict[str, type[Environment]] = {
+    kind.isolation: kind for kind in (Environment, ThreadEnvironment, ProcessEnvironment)
+}
 """Environments by isolation."""
 
 

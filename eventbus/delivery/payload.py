@@ -88,6 +88,23 @@ def encode_result(value: JSONValue) -> Encoded:
         return _encode_slowly(value, allow_nan=True)[0]
 
 
+def received(data: bytes) -> Encoded:
+    """JSON that another process has written, to be read by `decode`. Raises ValueError for what is none."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH and not _LONG_NUMBER.search(data.decode(errors="replace")):
+        try:
+            orjson.loads(data)
+            return data
+        except ValueError:
+            pass  # NaN and infinities, perhaps
+    try:
+        text = data.decode()
+        if _depth(json.loads(text)) <= MAX_DEPTH:
+            return text
+    except RecursionError:
+        pass
+    raise ValueError("nested too deeply")
+
+
 def decode(data: Encoded) -> JSONValue:
     """A fresh copy of an encoded value."""
     return orjson.loads(data) if data.__class__ is bytes else json.loads(data)

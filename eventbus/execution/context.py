@@ -48,9 +48,11 @@ class Client:
 class ClientContext:
     """What a direct caller sent along; delivered for request-response invocations only."""
 
-    __slots__ = ("client", "custom", "env", "w3c")
+    __slots__ = ("client", "custom", "document", "env", "w3c")
 
     def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        """As it was sent: another process reads it for itself."""
         trace = document.get("w3c")
         self.w3c = {
             name: value

@@ -75,6 +75,8 @@ class Environment:
     isolation = "task"
     summary = "task without a memory limit"
     """What `repr` says of the kind, and of what it cannot do."""
+    logs_errors = False
+    """Whether its runtime writes uncaught errors to the log itself."""
 
     def __init__(self, lane: Lane, number: int) -> None:
         self.lane = lane
@@ -105,6 +107,8 @@ class Environment:
         """Seconds of real time that the initialisation took."""
         self.init_lines: list[tuple[float, str]] | None = None
         """What the initialisation has written."""
+        self.repeated_lines: list[tuple[float, str]] | None = None
+        """What it wrote when it was done again within the first invocation, and failed again."""
         self.init_failure: Failed | None = None
         """What went wrong in it, if anything."""
         self._scope = anyio.CancelScope()
@@ -247,6 +251,9 @@ class Environment:
         """Run the handler; it lives in this task."""
         return await self.lane.handler(payload, context)
 
+    def measure(self, attempt: Attempt) -> None:
+        """Put into an attempt what the environment itself has measured."""
+
     async def initialise(self) -> None:
         """Do what comes before the first event: nothing, where the code is loaded already."""
 
@@ -280,6 +287,7 @@ class Environment:
         lane = self.lane
         bus, queue, access, permits = lane.bus, lane.queue, lane.access, lane.permits
         call = self.call if self.isolation != "task" else lane.handler
+        measure = self.measure if self.isolation == "process" else None
         now, loop_time, dispatcher, record = (
             bus.clock.now,
             bus.clock.loop_time,
@@ -341,6 +349,8 @@ class Environment:
                     started_at, ended - self.started, outcome, self, event.number, age, self.is_cold, None, event.last
                 )
                 self.is_cold = False
+                if measure is not None:
+                    measure(attempt)
                 if self.lines is not None or self._partial:
                     attempt.lines = self._take_lines()
                 if outcome.__class__ is Failed or event.reply is not None or lane.must_settle or event.needs_care:

@@ -36,6 +36,8 @@ class Failed:
     """AWS's error document: errorMessage, errorType, and requestId and stackTrace where AWS has them."""
     status: str = "failure"
     """As in the platform's telemetry: `failure` (reported by the runtime), `error` (crash) or `timeout`."""
+    reported_type: str = ""
+    """What the REPORT line says, where it says more than the document: `Runtime.OutOfMemory`."""
 
     @property
     def error_type(self) -> str:
@@ -65,6 +67,8 @@ def returned(result: Any, event: Event) -> Succeeded | Failed:
     """The outcome of a handler that returned this."""
     if result is None:
         return RETURNED_NONE
+    if isinstance(result, Succeeded | Failed):
+        return result  # from another process, which has encoded it
     if isinstance(result, str) and len(result) > MAX_RESPONSE:
         return _too_large()  # known without encoding it, which would keep the event loop busy
     try:

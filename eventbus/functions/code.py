@@ -12,6 +12,9 @@ def code_sha256(handler: object) -> str:
 
     Of a handler in this process it is made of the compiled code, and of the names under which it was defined.
     """
+    if isinstance(digest_of_archive := getattr(handler, "code_sha256", None), str):
+        return digest_of_archive
+    handler = getattr(handler, "plain", None) or handler
     called = handler if hasattr(handler, "__code__") else vars(type(handler)).get("__call__")
     code = getattr(called, "__code__", None)
     name = f"{getattr(handler, '__module__', '')}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"

@@ -19,7 +19,7 @@ from eventbus.errors import ConfigurationError, InvalidParameterValue, Validatio
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _NAME_PATTERN = r"Member must satisfy regular expression pattern: [a-zA-Z0-9-_\.]+"
 _LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
-ISOLATIONS = ("task", "thread")
+ISOLATIONS = ("task", "thread", "process")
 FUNCTION_WIDE = frozenset({"retries", "max_event_age", "reserved_concurrency", "recursive_loop"})
 """Settings of the function itself: changing them changes no version, and starts no new environment."""
 MEMORY_OF_A_CPU = 1769
@@ -54,7 +54,9 @@ def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 def _known_isolation(_: Any, __: attrs.Attribute[Any], value: object) -> None:
     if value not in ISOLATIONS:
-        raise ConfigurationError(f"isolation={value!r}: a handler runs in a 'task' (async def) or a 'thread' (def)")
+        raise ConfigurationError(
+            f"isolation={value!r}: a handler runs in a 'task' (async def), a 'thread' (def) or a 'process'"
+        )
 
 
 def _known_recursive_loop(_: Any, __: attrs.Attribute[Any], value: object) -> None:
@@ -138,14 +140,14 @@ class Configuration:
     reserved_concurrency: int | None = attrs.field(default=None, validator=_concurrency)
     """Environments that this function alone may use, and no more; 0 switches it off."""
     isolation: str = attrs.field(default="task", validator=_known_isolation)
-    """`task` for `async def`, `thread` for `def`."""
+    """`task` for `async def`, `thread` for `def`, `process` for what is named, or on demand for `def`."""
     recursive_loop: str = attrs.field(default="Terminate", validator=_known_recursive_loop)
     """Whether a chain of more than 16 invocations is stopped."""
     description: str = attrs.field(default="", validator=_text)
     environment: Mapping[str, str] = attrs.field(default=None, converter=checked_variables)
     """Environment variables, 4 KB in all."""
     tmp: int = attrs.field(default=512, validator=[_between(512, 10_240, "MB"), _whole])
-    """Megabytes of an environment's own temporary directory."""
+    """Megabytes of an environment's own temporary directory, `/tmp` in a process."""
     log_format: str = attrs.field(default="Text", validator=_known_level(LOG_FORMATS))
     """`Text` or `JSON`."""
     application_log_level: str = attrs.field(default="INFO", validator=_known_level(APPLICATION_LOG_LEVELS))
@@ -179,9 +181,9 @@ class Configuration:
 def isolation_of(handler: object, wanted: str | None) -> str:
     """How a handler runs: as it wants, or by its kind. Raises ConfigurationError for what isn't a handler."""
     if isinstance(handler, str):
-        raise ConfigurationError(
-            f"{handler!r} is not a handler; to name a function write @bus.function(name={handler!r})"
-        )
+        if wanted not in (None, "process"):
+            raise ConfigurationError(f"{handler!r} names a handler, which runs in a process, not in a {wanted}")
+        return "process"
     if not callable(handler):
         raise ConfigurationError(f"{handler!r} is not a handler: a handler is a function that takes (event, context)")
     try:
@@ -201,7 +203,7 @@ def isolation_of(handler: object, wanted: str | None) -> str:
         raise ConfigurationError(
             f"{handler_name(handler)} is a plain function and runs in a thread; make it `async def`"
         )
-    if wanted == "thread" and is_async:
+    if wanted in ("thread", "process") and is_async:
         raise ConfigurationError(f"{handler_name(handler)} is `async def` and runs in a task; make it a plain `def`")
     return wanted
 

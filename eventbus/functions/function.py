@@ -26,12 +26,15 @@ from eventbus.errors import (
 )
 from eventbus.functions.alias import Alias, checked_alias_name
 from eventbus.functions.code import code_sha256
-from eventbus.functions.configuration import FUNCTION_WIDE, Configuration, isolation_of
+from eventbus.functions.configuration import FUNCTION_WIDE, Configuration
 from eventbus.functions.invocable import Invocable
+from eventbus.functions.package import Packaged, prepared
 from eventbus.functions.version import LATEST, Latest, Version
 from eventbus.iam.roles import Role
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from eventbus.bus import EventBus
 
 _DEAD_LETTER = ("queue", "topic")
@@ -164,17 +167,24 @@ class Function(Invocable):
             self.lane.renew()
 
     def update_code(
-        self, handler: Callable[[Any, Any], Any], *, publish: bool = False, revision_id: str | None = None
+        self,
+        handler: Callable[[Any, Any], Any] | str,
+        code: str | Path | bytes | None = None,
+        *,
+        runtime: str = "python",
+        publish: bool = False,
+        revision_id: str | None = None,
     ) -> Function | Version:
         """Give `$LATEST` another handler; events that run end under the old one, all others run the new one.
 
-        With `publish=True` a version is published and returned. Raises ConfigurationError for what is no handler,
-        PreconditionFailed if `revision_id` is not the latest.
+        `code` and `runtime` are for processes, as for `bus.add_function`; a function that runs in processes goes on to
+        do so. With `publish=True` a version is published and returned. Raises ConfigurationError for what is no
+        handler, PreconditionFailed if `revision_id` is not the latest.
         """
         self._check_revision(revision_id)
-        isolation = isolation_of(handler, None)
-        self.handler = handler
-        self.__wrapped__ = handler
+        called, isolation = prepared(handler, code, runtime, "process" if isinstance(self.handler, Packaged) else None)
+        self.handler = called
+        self.__wrapped__ = called
         self.configuration = attrs.evolve(self.configuration, isolation=isolation)
         self.revision += 1
         self.lane.renew()

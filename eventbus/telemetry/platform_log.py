@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import orjson
 
 from eventbus.execution.outcome import Failed, Succeeded
@@ -35,8 +36,13 @@ def configuration_of(attempt: Attempt) -> Configuration:
 
 def log_of(attempt: Attempt, request_id: str, unit: float) -> list[LogEvent]:
     """Every log event of an attempt, the initialisation before it included. `unit` is what is billed, in seconds."""
-    before = initialisation(attempt) if attempt.is_cold else []
-    return [*before, *invocation(attempt, request_id, unit)]
+    events = invocation(attempt, request_id, unit)
+    if not attempt.is_cold:
+        return events
+    before = initialisation(attempt)
+    ended = max(event.at for event in before) if before else 0.0
+    # the environment began to initialise when the event was there already: what follows is not earlier
+    return [*before, *(attrs.evolve(event, at=max(event.at, ended)) for event in events)]
 
 
 def initialisation(attempt: Attempt) -> list[LogEvent]:
@@ -79,21 +85,27 @@ def _handler_failure(attempt: Attempt) -> Failed | None:
 
 def _text_initialisation(environment: Environment) -> Iterator[LogEvent]:
     stream, began, failure = environment.log_stream, environment.init_started_at, environment.init_failure
-    lines = environment.init_lines or []
     yield LogEvent(began, stream, f"INIT_START Runtime Version: {RUNTIME}\tRuntime Version ARN: {RUNTIME_ARN}\n", "")
     for phase in ("init",) if failure is None or failure.status == "timeout" else ("init", "invoke"):
-        # a failed initialisation is done again within the invocation, and says everything again
+        lines = _init_lines(environment, phase)
         for at, line in lines:
             yield LogEvent(at, stream, line, "")
         if failure is not None:
             ended = max([began, *(at for at, _ in lines)])
-            if failure.status != "timeout":
+            if failure.status != "timeout" and not environment.logs_errors:
                 yield LogEvent(ended, stream, error_text(failure), "")
             yield LogEvent(ended, stream, _init_report(environment, failure, phase), "")
 
 
+def _init_lines(environment: Environment, phase: str) -> list[tuple[float, str]]:
+    """What an initialisation has written; one that failed is done again within the invocation, and says it again."""
+    if phase == "invoke" and environment.repeated_lines is not None:
+        return environment.repeated_lines
+    return environment.init_lines or []
+
+
 def _init_report(environment: Environment, failure: Failed, phase: str) -> str:
-    kind = "" if failure.status == "timeout" else f"\tError Type: {failure.error_type}"
+    kind = "" if failure.status == "timeout" else f"\tError Type: {failure.reported_type or failure.error_type}"
     status = "timeout" if failure.status == "timeout" else "error"
     milliseconds = environment.init_duration * 1000
     return f"INIT_REPORT Init Duration: {milliseconds:.2f} ms\tPhase: {phase}\tStatus: {status}{kind}\n"
@@ -107,7 +119,9 @@ def _text_invocation(attempt: Attempt, request_id: str, unit: float, settings: C
     yield LogEvent(attempt.at, stream, start, request_id)
     for at, line in attempt.lines or ():
         yield LogEvent(at, stream, line, request_id)
-    if (failure := _handler_failure(attempt)) is not None and not _failed_to_start(attempt):
+    if (failure := _handler_failure(attempt)) is not None and not (
+        _failed_to_start(attempt) or environment.logs_errors
+    ):
         yield LogEvent(ended, stream, error_text(failure), request_id)
     yield LogEvent(ended, stream, f"END RequestId: {request_id}\n", request_id)
     yield LogEvent(ended, stream, report_line(attempt, request_id, settings.memory, unit), request_id)
@@ -147,7 +161,7 @@ def _report_status(attempt: Attempt) -> tuple[str, str] | None:
         return "timeout", ""
     if outcome.status == "failure" and not _failed_to_start(attempt):
         return None
-    return "error", outcome.error_type
+    return "error", outcome.reported_type or outcome.error_type
 
 
 def _init_duration(attempt: Attempt) -> float | None:
@@ -172,19 +186,21 @@ def _envelope(at: float, stream: str, kind: str, record: dict[str, Any], request
 
 def _json_initialisation(environment: Environment, settings: Configuration) -> Iterator[LogEvent]:
     stream, began, failure = environment.log_stream, environment.init_started_at, environment.init_failure
-    system, lines = settings.system_log_level, environment.init_lines or []
+    system = settings.system_log_level
     kind: dict[str, Any] = {"initializationType": environment.init_type, "phase": "init"}
     lane = environment.lane
     if is_wanted("INFO", system):
         about = {"functionName": lane.function.name, "functionVersion": lane.version}
         runtime = {"runtimeVersion": RUNTIME, "runtimeVersionArn": RUNTIME_ARN}
         yield _envelope(began, stream, "initStart", {**kind, **about, **runtime}, "")
-    ended = max([began, *(at for at, _ in lines)])
     for phase in ("init",) if failure is None or failure.status == "timeout" else ("init", "invoke"):
+        lines = _init_lines(environment, phase)
+        ended = max([began, *(at for at, _ in lines)])
         for at, line in lines:
             if line_is_wanted(line, settings.application_log_level):
                 yield LogEvent(at, stream, line, "")
-        if failure is not None and failure.status != "timeout" and is_wanted("ERROR", settings.application_log_level):
+        is_ours = failure is not None and failure.status != "timeout" and not environment.logs_errors
+        if failure is not None and is_ours and is_wanted("ERROR", settings.application_log_level):
             yield LogEvent(ended, stream, _json_error(failure, ended, ""), "")
         result: dict[str, Any] = {**kind, "phase": phase, "status": "success"}
         if failure is not None:
@@ -193,7 +209,7 @@ def _json_initialisation(environment: Environment, settings: Configuration) -> I
                 if failure.status == "timeout"
                 else {
                     "status": "error",
-                    "errorType": failure.error_type,
+                    "errorType": failure.reported_type or failure.error_type,
                 }
             )
         level = "WARN" if failure is not None else "DEBUG"
@@ -216,12 +232,13 @@ def _json_invocation(attempt: Attempt, request_id: str, unit: float, settings: C
         if line_is_wanted(line, application):
             yield LogEvent(at, stream, line, request_id)
     failure = _handler_failure(attempt)
-    if failure is not None and not _failed_to_start(attempt) and is_wanted("ERROR", application):
+    is_ours = not (_failed_to_start(attempt) or environment.logs_errors)
+    if failure is not None and is_ours and is_wanted("ERROR", application):
         yield LogEvent(ended, stream, _json_error(failure, ended, request_id), request_id)
     status = attempt.outcome.status if isinstance(attempt.outcome, Failed) else "success"
     result: dict[str, Any] = {"requestId": request_id, "status": status}
     if isinstance(attempt.outcome, Failed) and status == "error":
-        result["errorType"] = attempt.outcome.error_type
+        result["errorType"] = attempt.outcome.reported_type or attempt.outcome.error_type
     if is_wanted("DEBUG" if status == "success" else "WARN", system):
         yield _envelope(ended, stream, "runtimeDone", {**result, "metrics": _runtime_metrics(attempt)}, request_id)
     if is_wanted("INFO" if status == "success" else "WARN", system):

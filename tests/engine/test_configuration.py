@@ -279,7 +279,12 @@ def test_what_cannot_be_called_with_event_and_context_is_no_handler(candidate: A
     [
         (plain, "task", "plain is a plain function and runs in a thread; make it `async def`"),
         (handler, "thread", "handler is `async def` and runs in a task; make it a plain `def`"),
-        (handler, "process", "isolation='process': a handler runs in a 'task' (async def) or a 'thread' (def)"),
+        (handler, "process", "handler is `async def` and runs in a task; make it a plain `def`"),
+        (
+            plain,
+            "lambda",
+            "isolation='lambda': a handler runs in a 'task' (async def), a 'thread' (def) or a 'process'",
+        ),
     ],
 )
 def test_an_isolation_that_does_not_fit_is_refused(candidate: Any, isolation: str, message: str) -> None:

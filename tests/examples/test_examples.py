@@ -70,6 +70,10 @@ SHOWS = {
         "door/back → λ answer  ✗ AccessDenied",
         'call bus.functions["answer"].allow(back)',
     ],
+    "process_isolation.py": [
+        "crash: Runtime exited with error: exit status 3\nafter the crash: {'colour': 'red', 'memory'",
+        "log: call 3 of this process, 3 of this environment\nlog: call 1 of this process, 4 of this environment\n",
+    ],
     "permissions.py": [
         'call bus.functions["thumbnail"].allow(s3["photos"]) or pass grant=True to notify',
         'call bus.functions["thumbnail"].role.allow("s3:PutObject", s3["thumbs"])\n\nmade a thumbnail\n',

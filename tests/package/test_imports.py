@@ -24,7 +24,10 @@ PURE = (
 IMPURE = ("anyio", "asyncio", "trio", "time", "random", "uuid", "eventbus.clock", "eventbus.bus")
 FRONTS = ("triggers.aws", "triggers.console", "triggers.cli")
 MAY_USE_FRONTS = (*FRONTS, "triggers.pytest_plugin")
-EXTRAS = ("httpx2", "hypercorn", "trio", "botocore", "boto3", "pytest", "uvicorn", "opentelemetry", "prometheus_client")
+EXTRAS = (
+    *("httpx2", "hypercorn", "h11", "trio", "botocore", "boto3", "awslambdaric"),
+    *("pytest", "uvicorn", "opentelemetry", "prometheus_client"),
+)
 FOR_AN_EXTRA = (
     "triggers.pytest_plugin",
     *(f"eventbus.telemetry.{module}" for module in ("otel", "otel_meters", "otel_xray", "prometheus")),

@@ -1,0 +1,142 @@
+"""The code of a function that runs in a process: where it is, and how it is started."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from eventbus.errors import ConfigurationError, ValidationFailed
+from eventbus.execution.sandbox.runtime_api import load_h11
+from eventbus.execution.sandbox.values import RUNTIMES
+from eventbus.functions.configuration import handler_name, isolation_of
+
+
+@attrs.frozen(eq=False)
+class Code:
+    """A directory, and the handler in it."""
+
+    handler: str
+    """`module.function`; for `provided` whatever its `bootstrap` makes of it."""
+    directory: Path
+    runtime: str = "python"
+    sha256: str | None = None
+    """Of the archive, base64."""
+    path: tuple[str, ...] = ()
+    """Where the bus itself imports from, for handlers that are part of its program."""
+    remove: Callable[[], object] = attrs.field(default=lambda: None, repr=False)
+    """Remove what was unpacked; harmless when called again."""
+
+
+class Packaged:
+    """A handler that runs in processes. Calling it calls the plain handler, where this program has it."""
+
+    def __init__(self, handler: object, code: Code) -> None:
+        self.code = code
+        self.plain = handler if callable(handler) else None
+        self.__name__ = code.handler.rpartition(".")[2]
+        self.__qualname__ = self.__name__
+        self.__module__ = code.handler.rpartition(".")[0]
+        self.__doc__ = getattr(handler, "__doc__", None) if callable(handler) else None
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        if self.plain is None:
+            raise ConfigurationError(f"{self.code.handler} runs in processes of its own: await bus.invoke(...) runs it")
+        return self.plain(event, context)
+
+    @property
+    def code_sha256(self) -> str | None:
+        """The base64 of the SHA-256 of the archive that it came in, as AWS shows it; None if it came in none."""
+        return self.code.sha256
+
+
+def prepared(handler: Any, code: object, runtime: str, wanted: str | None) -> tuple[Callable[[Any, Any], Any], str]:
+    """A handler in the form that its environments need, and their isolation: as wanted, or by its kind.
+
+    Raises ConfigurationError for what is no handler, or does not fit.
+    """
+    if isinstance(handler, Packaged):
+        return handler, "process"
+    isolation = isolation_of(handler, wanted)
+    if isolation == "process":
+        return Packaged(handler, code_of(handler, code, runtime)), isolation
+    if code is not None or runtime != "python":
+        raise ConfigurationError('code= and runtime= are for processes: name the handler as "module.function"')
+    return handler, isolation
+
+
+def code_of(handler: object, code: object, runtime: str) -> Code:
+    """What a process needs in order to run a handler.
+
+    `handler` is a function at the top level of a module that can be imported, or the text `"module.function"` with
+    `code`: a directory, a zip archive's path, or the archive's bytes. Raises ConfigurationError for a handler that
+    another process cannot find, InvalidParameterValue for an archive that may not be unpacked.
+    """
+    if runtime not in RUNTIMES:
+        raise ConfigurationError(f"runtime={runtime!r}: a process runs {', '.join(map(repr, RUNTIMES))}")
+    if sys.platform == "win32":
+        raise ConfigurationError("functions in processes need Linux or macOS; run the handler as a task or a thread")
+    load_h11()
+    if not isinstance(handler, str):
+        if code is not None:
+            raise ConfigurationError('code= goes with a handler that is named, such as "module.function"')
+        return _code_of_program(handler, runtime)
+    if not handler or len(handler) > 128 or re.search(r"\s", handler):
+        raise ValidationFailed(handler, "handler", r"Member must satisfy regular expression pattern: [^\s]+")
+    if isinstance(code, bytes | bytearray):
+        return _unpacked(handler, bytes(code), runtime)
+    if isinstance(code, str | Path):
+        path = Path(code).absolute()
+        if path.is_dir():
+            return Code(handler, path, runtime)
+        if path.is_file():
+            return _unpacked(handler, path, runtime)
+    raise ConfigurationError(
+        f"code={code!r}: the handler {handler!r} needs a directory that is there, a zip archive, or an archive's bytes"
+    )
+
+
+def _unpacked(handler: str, archive: bytes | Path, runtime: str) -> Code:
+    from eventbus.execution.sandbox.archive import unpack  # few need it, and zipfile takes long to load
+
+    directory = Path(tempfile.mkdtemp(prefix="eventbus-code-"))
+    digest = hashlib.sha256(archive if isinstance(archive, bytes) else archive.read_bytes()).digest()
+    made = Code(handler, directory, runtime, base64.b64encode(digest).decode())
+    remove = weakref.finalize(made, shutil.rmtree, directory, ignore_errors=True)
+    try:
+        unpack(archive, directory)
+    except BaseException:
+        remove()
+        raise
+    object.__setattr__(made, "remove", remove)
+    return made
+
+
+def _code_of_program(handler: Any, runtime: str) -> Code:
+    """A handler that this program has imported: the process imports the same module from the same place."""
+    name, module = handler_name(handler), sys.modules.get(getattr(handler, "__module__", None) or "")
+    if runtime == "provided":
+        raise ConfigurationError('runtime="provided" runs an executable `bootstrap`: name the handler and give code=')
+    if getattr(handler, "__qualname__", "") != name or not name.isidentifier():
+        raise ConfigurationError(
+            f"{name} cannot run in a process, which would not find it: define it at the top level of a module"
+        )
+    file = getattr(module, "__file__", None)
+    if module is None or file is None:
+        raise ConfigurationError(f"{name} cannot run in a process: its module has no file to be imported from")
+    spec = getattr(module, "__spec__", None)
+    path = Path(file).absolute()
+    module_name = (
+        path.stem if module.__name__ == "__main__" and spec is None else (spec.name if spec else module.__name__)
+    )
+    depth = module_name.count(".") + (path.name == "__init__.py")
+    return Code(f"{module_name}.{name}", path.parents[depth], runtime, path=tuple(entry for entry in sys.path if entry))
