@@ -46,7 +46,7 @@ from eventbus.errors import (
 )
 from eventbus.execution.concurrency import Account
 from eventbus.execution.context import ClientContext
-from eventbus.execution.current import counts_as_work, current_environment
+from eventbus.execution.current import acting_as, counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.outcome import Failed
 from eventbus.execution.watchdog import Watchdog
@@ -167,7 +167,7 @@ class EventBus:
         self._at_start: list[Callable[[], None]] = []
         self._token: anyio.lowlevel.EventLoopToken | None = None
         self._thread = 0
-        self._services: set[str] = set()
+        self._services: dict[str, Any] = {}
         self._sources: dict[tuple[str, str | None], Source] = {}
         self._warned: set[tuple[Source, Target, int]] = set()
         self._watchdog = Watchdog(self._environments)
@@ -325,13 +325,17 @@ class EventBus:
         """All functions by name."""
         return MappingProxyType(self._functions)
 
-    def claim(self, service: str) -> None:
+    def claim(self, service: str, instance: Any = None) -> None:
         """Be the one service of this name on the bus. Raises ConfigurationError for the second."""
         if service in self._services:
             raise ConfigurationError(
                 f"this bus has its {service} already: make {service}(bus) once and use it everywhere"
             )
-        self._services.add(service)
+        self._services[service] = instance
+
+    def service(self, name: str) -> Any:
+        """The one service of this name, such as "S3"; None if it hasn't been made."""
+        return self._services.get(name)
 
     def register(self, resource: Target) -> None:
         """Make a resource reachable by its ARN. Raises ConfigurationError if the ARN is taken."""
@@ -665,6 +669,16 @@ class EventBus:
             self._space = None
 
     @property
+    def is_new(self) -> bool:
+        """Whether the bus has not been entered yet."""
+        return self._state == "new"
+
+    @property
+    def is_on_this_thread(self) -> bool:
+        """Whether the running code is on the thread of the event loop that the bus runs on."""
+        return self._token is not None and threading.get_ident() == self._thread
+
+    @property
     def is_running(self) -> bool:
         """Whether the bus accepts and runs events."""
         return self._state == "running"
@@ -734,6 +748,10 @@ class EventBus:
             access,
             lambda: f'call {caller.label}.role.allow("{action}", {label})' if caller is not None else None,
         )
+
+    def caller(self) -> Source | None:
+        """Who the running code acts as: in a handler its function's role; None is the account's owner."""
+        return self._caller()
 
     def may_send(self, source: Source, target: Target) -> Decision:
         """Whether a source may send to a target, and why."""
@@ -808,6 +826,7 @@ class EventBus:
 
     async def _in_background(self, task: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
         current_environment.set(None)
+        acting_as.set(None)
         counts_as_work.set(True)
         try:
             await task(*args)
@@ -864,6 +883,9 @@ class EventBus:
 
     def _caller(self) -> Source | None:
         environment = current_environment.get()
+        acting = acting_as.get()
+        if acting is not None and acting[0] is environment:
+            return acting[1]
         if environment is None or environment.lane.bus is not self:
             return None
         return environment.lane.function.source

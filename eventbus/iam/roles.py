@@ -81,6 +81,16 @@ class Role:
             self._policies = (*own, *self._inline.values(), *self._attached.values())
         return self._policies
 
+    @property
+    def inline_policies(self) -> dict[str, Policy]:
+        """The inline policies by name; what `allow` and `deny` add is not among them."""
+        return dict(self._inline)
+
+    @property
+    def attached_policies(self) -> tuple[str, ...]:
+        """The ARNs of the managed policies."""
+        return tuple(self._attached)
+
     def allow(
         self,
         actions: str | Iterable[str],

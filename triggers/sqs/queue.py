@@ -10,7 +10,7 @@ import attrs
 
 from eventbus.storage.errors import StoreUnavailable
 from triggers.sqs import validation
-from triggers.sqs.batches import delete_batch
+from triggers.sqs.batches import change_batch, delete_batch
 from triggers.sqs.errors import InvalidParameterValue, OverLimit, PurgeQueueInProgress
 from triggers.sqs.messages import (
     DeleteBatchResult,
@@ -191,6 +191,24 @@ class Queue(SendingQueue):
         if self._kept is not None and before is not None:
             self._kept.hidden(stored, before)
         self._waiters.wake()
+
+    async def change_visibility_batch(
+        self, entries: Iterable[tuple[str, ReceivedMessage | str, int]]
+    ) -> DeleteBatchResult:
+        """Change up to ten messages, each `(id, message, timeout)`: ChangeMessageVisibilityBatch."""
+        self._bus.accepting("change_visibility_batch")
+        await anyio.lowlevel.checkpoint()
+        result = self.change_visibility_batch_nowait(entries)
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
+
+    def change_visibility_batch_nowait(
+        self, entries: Iterable[tuple[str, ReceivedMessage | str, int]]
+    ) -> DeleteBatchResult:
+        """The synchronous twin of `change_visibility_batch`."""
+        self._enter("change_visibility_batch", "sqs:ChangeMessageVisibility")
+        return change_batch(self.change_visibility_nowait, entries)
 
     def _held(self, message: ReceivedMessage | str) -> tuple[str, StoredMessage | None, bool]:
         """The handle, the message that it stands for if that still exists, and whether it is of the latest receive."""

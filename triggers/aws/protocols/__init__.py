@@ -5,8 +5,8 @@
     json     JSON driven by a shape          query   forms
     cbor     CBOR driven by a shape
 
-Each protocol has `parse(operation, request)`, `answer(operation, result, request_id)` and a `refuse(...)`. Values are as
-boto3 has them: bytes for blobs, aware datetimes for timestamps, dicts for structures.
+Each protocol has `parse(operation, request)`, `answer(operation, result, request_id)` and a `refuse(...)`. Values are
+as boto3 has them: bytes for blobs, aware datetimes for timestamps, dicts for structures.
 """
 
 from __future__ import annotations
@@ -56,14 +56,15 @@ def refuse(
     status: int,
     fields: dict[str, Any],
     request_id: str,
+    kind: str = "",
 ) -> Response:
-    """The response that botocore makes an exception of: the one that the service's model has for this code."""
+    """The response that botocore makes an exception of: the one whose shape is `kind`, or has this code."""
     match protocol:
         case "rest-xml":
             return rest.refuse_xml(code, message, status, fields, request_id)
         case "query":
             return query.refuse(operation, code, message, status, fields, request_id)
-    kind = _kind(operation, code)
+    kind = _kind(operation, code, kind)
     if protocol == "rest-json":
         return rest.refuse(operation, kind, message, status, fields, request_id)
     module = json if protocol == "json" else cbor
@@ -73,9 +74,11 @@ def refuse(
     return response
 
 
-def _kind(operation: OperationModel | None, code: str) -> str:
-    """The name of the error's shape, where the model has one for the code."""
+def _kind(operation: OperationModel | None, code: str, kind: str) -> str:
+    """The name of the error's shape: the one that is called so, or that the model has for the code."""
     if operation is None:
         return code
+    if any(shape.name == kind for shape in operation.service_model.error_shapes):
+        return kind
     shape = operation.service_model.shape_for_error_code(code)
     return code if shape is None else str(shape.name)

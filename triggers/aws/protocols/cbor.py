@@ -152,7 +152,7 @@ def read(shape: Shape, value: Any, depth: int = 0) -> Any:
     return read_json(shape, value, depth)
 
 
-# -- writing ------------------------------------------------------------------------------------------------------------
+# -- writing ----------------------------------------------------------------------------------------------------------
 
 
 def write(shape: Shape, value: Any, out: bytearray) -> None:
@@ -209,7 +209,7 @@ def _head(major: int, count: int, out: bytearray) -> None:
     out += count.to_bytes(1 << size, "big")
 
 
-# -- the protocol -------------------------------------------------------------------------------------------------------
+# -- the protocol -----------------------------------------------------------------------------------------------------
 
 
 def parse(operation: OperationModel, request: Request) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def write(shape: Shape, value: Any) -> Any:
             return value
 
 
-# -- the json protocol --------------------------------------------------------------------------------------------------
+# -- the json protocol ------------------------------------------------------------------------------------------------
 
 
 def parse(operation: OperationModel, request: Request) -> dict[str, Any]:

@@ -41,7 +41,7 @@ _ROOTS = {
 """How S3 calls the root of its answers where the model doesn't say (S3 API reference); SDKs don't look at it."""
 
 
-# -- requests -----------------------------------------------------------------------------------------------------------
+# -- requests ---------------------------------------------------------------------------------------------------------
 
 
 def parse(operation: OperationModel, request: Request, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def is_xml(operation: OperationModel) -> bool:
     return operation.service_model.resolved_protocol == XML
 
 
-# -- responses ----------------------------------------------------------------------------------------------------------
+# -- responses --------------------------------------------------------------------------------------------------------
 
 
 def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -> Response:

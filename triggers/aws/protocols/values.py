@@ -48,6 +48,8 @@ def write_text(shape: Shape, value: Any, timestamp_format: str) -> str:
             return "true" if value else "false"
         case "float" | "double":
             return write_float(value)
+        case "timestamp" if isinstance(value, str):
+            return value  # kept as it came: the Expires header of an object
         case "timestamp":
             return str(write_instant(value, format_of(shape, timestamp_format)))
         case "blob":

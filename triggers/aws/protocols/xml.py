@@ -79,7 +79,7 @@ def read_document(body: bytes) -> Element:
     return builder.root
 
 
-# -- reading ------------------------------------------------------------------------------------------------------------
+# -- reading ----------------------------------------------------------------------------------------------------------
 
 
 def read_element(shape: Shape, node: Element) -> Any:
@@ -138,7 +138,7 @@ def _entry(shape: MapShape, node: Element) -> tuple[str, Any]:
     return key.text or "", read_element(shape.value, value)
 
 
-# -- writing ------------------------------------------------------------------------------------------------------------
+# -- writing ----------------------------------------------------------------------------------------------------------
 
 
 def write_members(shape: StructureShape, value: dict[str, Any], node: Element) -> None:
