@@ -50,7 +50,7 @@ class AWS:
     Also a decorator, of functions and of coroutine functions; entering again inside the block is fine. Clients may have
     been made before. Credentials and region that the environment lacks are set in it, within the block.
 
-    - Inside a handler a client acts as the function's role; a key that `sts:AssumeRole` gave acts as that role.
+    - Inside a handler a client acts as the function's role; with a key that `sts:AssumeRole` gave, as that.
     - In a plain test, with no event loop, a call that needs the bus to run starts it in a thread of its own; leaving the
       block then leaves the bus.
     - boto3 on the event loop's own thread is served in one synchronous step: what the call causes has been reserved

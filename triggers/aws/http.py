@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from urllib.parse import parse_qsl, unquote
 
 import attrs
+
+from triggers.aws.errors import Malformed
 
 Pairs = list[tuple[str, str]]
 
@@ -13,7 +16,7 @@ MAX_PAIRS = 10_000
 """Fields of a query string or a form. A batch of ten messages with ten attributes each has some four hundred."""
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Request:
     """One HTTP request. Names of headers are lower-case; `path` and `query_string` are as they came, still encoded."""
 
@@ -22,10 +25,11 @@ class Request:
     query_string: str
     headers: Mapping[str, str]
     body: bytes = b""
-    query: Pairs = attrs.field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self.query = pairs(self.query_string)
+    @cached_property
+    def query(self) -> Pairs:
+        """The parameters of the query string, decoded, in their order. Raises Malformed."""
+        return pairs(self.query_string)
 
     def parameter(self, name: str) -> str | None:
         """The first value of a parameter of the query string; None if there is none."""
@@ -52,13 +56,19 @@ class Response:
 
 
 def pairs(text: str) -> Pairs:
-    """Decode a query string or a form. Raises ValueError for more than 10,000 fields or what isn't UTF-8."""
-    return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PAIRS, errors="strict") if text else []
+    """Decode a query string or a form. Raises Malformed for more than 10,000 fields or what isn't UTF-8."""
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PAIRS, errors="strict") if text else []
+    except ValueError:
+        raise Malformed("the parameters are no form in UTF-8, or too many") from None
 
 
 def decoded(part: str) -> str:
-    """A part of a path, percent-decoded. Raises UnicodeDecodeError for what isn't UTF-8."""
-    return unquote(part, errors="strict") if "%" in part else part
+    """A part of a path, percent-decoded. Raises Malformed for what isn't UTF-8."""
+    try:
+        return unquote(part, errors="strict") if "%" in part else part
+    except UnicodeDecodeError:
+        raise Malformed("Couldn't parse the specified URI.", code="InvalidURI") from None
 
 
 def host_name(host: str) -> str:

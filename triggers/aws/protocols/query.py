@@ -22,11 +22,13 @@ Tree = dict[str, Any]
 
 def form(request: Request) -> Pairs:
     """The fields of a request, those of the query string before those of the body. Raises Malformed."""
+    if not request.body:
+        return request.query
     try:
-        body = pairs(request.body.decode("ascii")) if request.body else []
-    except ValueError:
+        text = request.body.decode("ascii")
+    except UnicodeDecodeError:
         raise Malformed("the body is not a form") from None
-    return [*request.query, *body]
+    return [*request.query, *pairs(text)]
 
 
 def parse(operation: OperationModel, request: Request) -> dict[str, Any]:
