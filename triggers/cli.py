@@ -1,4 +1,4 @@
-"""The `eventbus` command: `demo` shows a flow, `run` runs a bus, `serve` lets AWS clients talk to it, `doctor` checks a store."""
+"""The `eventbus` command: `demo` shows a flow, `run` runs a bus, `serve` serves one at a port, `doctor` checks one."""
 
 from __future__ import annotations
 
@@ -261,8 +261,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    if find_spec("hypercorn") is None or find_spec("botocore") is None:
-        return _complain("serve", "it needs botocore and hypercorn: pip install 'eventbus[aws,server]'")
+    if find_spec("h11") is None or find_spec("botocore") is None:
+        return _complain("serve", "it needs botocore and h11: pip install 'eventbus[aws,server]'")
     if options.backend == "trio" and not _has_trio():
         return _complain("serve", "--backend trio needs trio: pip install 'eventbus[trio]'")
     from triggers.aws.command import serve

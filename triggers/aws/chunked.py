@@ -82,7 +82,7 @@ def unchunk(body: bytes) -> tuple[bytes, dict[str, str]]:
 
 
 def _trailers(body: bytes, at: int) -> dict[str, str]:
-    trailers = {}
+    trailers: dict[str, str] = {}
     while at < len(body) and len(trailers) < 20:
         line, at = _line(body, at)
         name, colon, value = line.decode("latin-1").partition(":")

@@ -50,9 +50,9 @@ class AWS:
     Also a decorator, of functions and of coroutine functions; entering again inside the block is fine. Clients may have
     been made before. Credentials and region that the environment lacks are set in it, within the block.
 
-    - Inside a handler a client acts as the function's role; with a key that `sts:AssumeRole` gave, as that.
-    - In a plain test, with no event loop, a call that needs the bus to run starts it in a thread of its own; leaving the
-      block then leaves the bus.
+    - Inside a handler a client acts as the function's role, or as that of its own temporary key.
+    - In a plain test, with no event loop, a call that needs a running bus starts it in a thread of its own; leaving
+      the block then leaves the bus.
     - boto3 on the event loop's own thread is served in one synchronous step: what the call causes has been reserved
       when it returns, but it waits neither for room in the queues nor for the store, nor for messages to come.
       aiobotocore and calls from other threads wait for all three.
@@ -229,7 +229,8 @@ def _send(session: Any, original: Callable[..., Any], request: AWSPreparedReques
     if aws is None:
         return original(session, request)
     response = aws.send(_received(request, _body(request.body)))
-    return AWSResponse(request.url, response.status, _headers(response), Raw(response.body))  # type: ignore[no-untyped-call]
+    answered: Any = AWSResponse
+    return answered(request.url, response.status, _headers(response), Raw(response.body))
 
 
 async def _send_async(session: Any, original: Callable[..., Awaitable[Any]], request: AWSPreparedRequest) -> Any:
@@ -238,7 +239,7 @@ async def _send_async(session: Any, original: Callable[..., Awaitable[Any]], req
     aws = _served(request.url)
     if aws is None:
         return await original(session, request)
-    body = request.body
+    body: Any = request.body
     if hasattr(body, "read") and inspect.iscoroutinefunction(body.read):
         body = await body.read()
     response = await aws.send_async(_received(request, _body(body)))

@@ -11,7 +11,6 @@ import anyio
 from eventbus import EventBus, VirtualClock
 from eventbus.errors import EventBusError
 from triggers.aws.app import App
-from triggers.aws.serving import bind
 from triggers.aws.serving import serve as serve_app
 from triggers.running import run_until_idle
 from triggers.script import BadScript, load, users_traceback
@@ -22,7 +21,6 @@ def serve(options: argparse.Namespace) -> int:
     try:
         secrets = _secrets(options.credentials)
         bus = _bus(options)
-        listening = bind(options.host, options.port)
     except (BadScript, EventBusError) as problem:
         print(f"eventbus serve: {problem}", file=sys.stderr)
         return 2
@@ -30,14 +28,18 @@ def serve(options: argparse.Namespace) -> int:
         print(users_traceback(error, options.file), end="", file=sys.stderr)
         return 1
     app = App(bus, hosts=options.host_name, verify_signatures=options.verify_signatures, secrets=secrets)
-    host, port = listening.getsockname()[:2]
-    shown = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{port}"
+
+    def listening(host: str, port: int) -> None:
+        shown = "localhost" if host in ("127.0.0.1", "::1") else host
+        print(f"eventbus serve: listening at http://{shown}:{port} (Ctrl-C stops)", flush=True)
 
     async def work() -> None:
-        print(f"eventbus serve: listening at {shown} (Ctrl-C stops)", flush=True)
-        await serve_app(app, listening)
+        await serve_app(app, options.host, options.port, listening=listening)
 
     ending = anyio.run(partial(run_until_idle, bus, work), backend=options.backend)
+    if isinstance(ending.failure, EventBusError):
+        print(f"eventbus serve: {ending.failure}", file=sys.stderr)
+        return 2
     if ending.failure is not None:
         raise ending.failure
     return 0

@@ -82,7 +82,7 @@ class Front:
                 await self.bus.synced()
             return self._answer(exchange, outcome)
         except Exception as error:
-            return self._refuse(exchange, error)
+            return self._refuse(exchange, error, request.method)
 
     def answer_nowait(self, request: Request) -> Response:
         """The synchronous twin of `answer`: no back-pressure, and no waiting for the store or for messages."""
@@ -95,7 +95,7 @@ class Front:
                     outcome = outcome.do_nowait()
             return self._answer(exchange, outcome)
         except Exception as error:
-            return self._refuse(exchange, error)
+            return self._refuse(exchange, error, request.method)
 
     # -- one step after the other -------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Front:
                 response.status = 206
         return response
 
-    def _refuse(self, exchange: Exchange, error: Exception) -> Response:
+    def _refuse(self, exchange: Exchange, error: Exception, method: str) -> Response:
         """The response to what was refused; what isn't a refusal is a fault, and raised."""
         if isinstance(error, (BusNotRunning, BusClosed)):
             raise error
@@ -163,6 +163,8 @@ class Front:
             exchange.request_id,
             type(error).__name__,
         )
+        if method == "HEAD":
+            response.body = b""
         if mend:
             response.headers["x-eventbus-mend"] = quote(mend, safe=_READABLE)
         return response

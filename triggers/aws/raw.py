@@ -54,8 +54,8 @@ class _Stream:
         self._body = memoryview(body)
 
     async def read(self, amount: int = -1) -> bytes:
-        """So many bytes, all without a number."""
-        end = len(self._body) if amount is None or amount < 0 else amount
+        """So many bytes, all with a negative number."""
+        end = len(self._body) if amount < 0 else amount
         taken, self._body = bytes(self._body[:end]), self._body[end:]
         return taken
 

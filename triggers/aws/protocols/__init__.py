@@ -67,8 +67,8 @@ def refuse(
     kind = _kind(operation, code, kind)
     if protocol == "rest-json":
         return rest.refuse(operation, kind, message, status, fields, request_id)
-    module = json if protocol == "json" else cbor
-    response = module.refuse(operation, kind, message, status, fields, request_id)
+    refuse_it = json.refuse if protocol == "json" else cbor.refuse
+    response = refuse_it(operation, kind, message, status, fields, request_id)
     if operation is not None and operation.service_model.is_query_compatible:
         response.headers["x-amzn-query-error"] = f"{code};{'Sender' if status < 500 else 'Receiver'}"
     return response
@@ -80,5 +80,5 @@ def _kind(operation: OperationModel | None, code: str, kind: str) -> str:
         return code
     if any(shape.name == kind for shape in operation.service_model.error_shapes):
         return kind
-    shape = operation.service_model.shape_for_error_code(code)
-    return code if shape is None else str(shape.name)
+    shapes = {getattr(shape, "error_code", shape.name): shape.name for shape in operation.service_model.error_shapes}
+    return str(shapes.get(code, code))

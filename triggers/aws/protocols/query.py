@@ -114,7 +114,7 @@ def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -
 
 def is_foreign(operation: OperationModel) -> bool:
     """Whether the model speaks of another protocol only."""
-    return operation.service_model.metadata["protocol"] != "query"
+    return bool(operation.service_model.metadata["protocol"] != "query")
 
 
 def _namespace(operation: OperationModel) -> str | None:

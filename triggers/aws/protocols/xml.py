@@ -20,6 +20,7 @@ MAX_DEPTH = 32
 MAX_ELEMENTS = 200_000
 """Elements of one document; DeleteObjects with its thousand keys has some five thousand."""
 TIMESTAMPS = "iso8601"
+_DECLARATION = b"<?xml version='1.0' encoding='utf-8'?>\n"
 MALFORMED = "MalformedXML"
 MALFORMED_TEXT = "The XML you provided was not well-formed or did not validate against our published schema"
 
@@ -70,6 +71,8 @@ def read_document(body: bytes) -> Element:
     parser.StartDoctypeDeclHandler = builder.declaration
     try:
         parser.Parse(body, True)
+    except Malformed:
+        raise
     except ExpatError as error:
         raise _refuse(errors.messages.get(error.code, "it cannot be read")) from None
     except (ValueError, LookupError):  # an encoding that nobody has heard of
@@ -193,7 +196,8 @@ def declare_namespace(shape: Shape, node: Element) -> None:
 
 def document(root: Element) -> bytes:
     """The text of a document, declaration included."""
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="utf-8")
+    text: bytes = tostring(root, encoding="utf-8")
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.removeprefix(_DECLARATION)
 
 
 def clean(text: str) -> str:

@@ -89,7 +89,7 @@ class SQSMap(ServiceMap):
         queue = self._queue(given, "GetQueueAttributes")
         names, attributes = given.get("AttributeNames") or [], queue.attributes
         for name in names:
-            if name != _SHOWN_ALWAYS and name not in service_model("sqs").shape_for("QueueAttributeName").enum:
+            if name != _SHOWN_ALWAYS and name not in _attribute_names():
                 raise InvalidAttributeName(name)
         chosen = attributes if _SHOWN_ALWAYS in names else {n: attributes[n] for n in names if n in attributes}
         return {"Attributes": chosen or None}
@@ -177,6 +177,10 @@ class SQSMap(ServiceMap):
     def list_queue_tags(self, given: Input) -> Result:
         self._queue(given, "ListQueueTags")
         return {}
+
+
+def _attribute_names() -> list[str]:
+    return list(getattr(service_model("sqs").shape_for("QueueAttributeName"), "enum", ()))
 
 
 _UNSEEN = ("KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled", "RedriveAllowPolicy")
