@@ -32,12 +32,12 @@ def value(shape: Shape, random: Random, depth: int = 0, *, is_head: bool = False
             value(shape.member, random, depth + 1, is_head=is_head) for _ in range(min(low + random.randrange(2), 3))
         ]
     if isinstance(shape, MapShape):
-        keys = shape.key.enum or ["k1", "k2-x"]
+        keys = enum_of(shape.key) or ["k1", "k2-x"]
         return {key: value(shape.value, random, depth + 1, is_head=is_head) for key in keys[: 1 + random.randrange(2)]}
     match shape.type_name:
         case "string" | "character":
-            if shape.enum:
-                return random.choice(shape.enum)
+            if chosen := enum_of(shape):
+                return random.choice(chosen)
             return random.choice(LABELS if is_head else TEXTS)
         case "integer" | "long":
             return random.choice([1, 7, 200, 4096])
@@ -52,6 +52,10 @@ def value(shape: Shape, random: Random, depth: int = 0, *, is_head: bool = False
         case "blob":
             return random.choice([b"bytes", b"\x00\xff\x80", b"x" * 100])
     raise AssertionError(shape.type_name)
+
+
+def enum_of(shape: Shape) -> list[str]:
+    return list(getattr(shape, "enum", ()))
 
 
 def structure(shape: StructureShape, random: Random, depth: int = 0, *, is_full: bool = False) -> Any:
@@ -89,12 +93,16 @@ def request_of(operation: OperationModel, values: Mapping[str, Any], host: str =
     return received(create_request_object(made))
 
 
+def text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 def received(request: AWSRequest) -> Request:
     prepared = request.prepare()
     url = urlsplit(prepared.url)
-    headers = {str(k).lower(): v.decode() if isinstance(v, bytes) else str(v) for k, v in prepared.headers.items()}
+    headers = {str(k).lower(): text(v) for k, v in prepared.headers.items()}
     headers.setdefault("host", url.netloc)
-    body = prepared.body
+    body: Any = prepared.body
     if body is None:
         body = b""
     elif isinstance(body, str):

@@ -59,7 +59,8 @@ def test_what_we_answer_botocore_reads_as_what_was_meant(service: str) -> None:
             payload = body_member(shape)
             is_bytes = payload is not None and shape is not None and shape.members[payload].type_name == "blob"
             response = protocols.answer(protocol_of(service), operation, values, "the-request-id")
-            parsed = create_parser(protocol_of(service)).parse(
+            parser: Any = create_parser(protocol_of(service))
+            parsed = parser.parse(
                 {
                     "status_code": response.status,
                     "headers": LowerCase(response.headers),

@@ -50,11 +50,10 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     directory = tmp_path_factory.mktemp("serve")
     (directory / "flow.py").write_text(textwrap.dedent(SCRIPT))
     server, address = started("--backend", request.param, "flow.py", directory=directory)
-    try:
+    with server:
         yield address
-    finally:
         server.terminate()
-        assert server.wait(timeout=20) == 0
+    assert server.returncode == 0
 
 
 @pytest.fixture
@@ -227,4 +226,4 @@ def test_signatures_are_verified_where_that_is_asked_for(tmp_path: Path) -> None
             boto3.client("s3", aws_secret_access_key="wrong", **made).list_buckets()
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.communicate(timeout=20)
