@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -369,4 +370,6 @@ def test_every_public_method_of_a_map_is_an_operation_of_its_service() -> None:
 
 
 def test_the_table_of_the_documentation_names_what_is_here() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference.md"
     assert "| sts | AssumeRole, GetCallerIdentity | 10 |" in operations_table()
+    assert operations_table() in page.read_text(encoding="utf-8")
