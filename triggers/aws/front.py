@@ -110,7 +110,7 @@ class Front:
         exchange.protocol = _spoken(request, protocol_of(name))
         address = routing.find_operation(name, request)
         exchange.protocol = address.protocol
-        exchange.operation = operation = operation_model(name, address.operation)
+        exchange.operation = operation = operation_model(name, address.operation, address.protocol)
         self._identify(request, signed, exchange)
         exchange.act = exchange.service.operation(operation.name)
         if exchange.act is None:

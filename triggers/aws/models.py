@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from functools import cache
 from typing import cast
 from urllib.parse import parse_qsl
@@ -35,9 +36,41 @@ def protocol_of(service: str) -> Protocol:
     return cast(Protocol, service_model(service).resolved_protocol)
 
 
-def operation_model(service: str, name: str) -> OperationModel:
-    """The model of an operation. Raises UnknownOperation."""
-    model = service_model(service)
+@cache
+def _query_model(service: str) -> ServiceModel:
+    """The model for requests in the query protocol; SQS's says nothing of its names there since it speaks JSON."""
+    if service != "sqs":
+        return service_model(service)
+    document = deepcopy(dict(_loader().load_service_model(service, "service-2")))
+    shapes = document["shapes"]
+    for name, shape in shapes.items():
+        if shape["type"] == "list":
+            shape["member"]["locationName"] = _LISTS_OF_SQS.get(name, shape["member"]["shape"])
+        elif shape["type"] == "map":
+            is_tags = name == "TagMap"
+            shape["key"]["locationName"] = "Key" if is_tags else "Name"
+            shape["value"]["locationName"] = "Value"
+        for key, member in shape.get("members", {}).items():
+            if shapes[member["shape"]]["type"] == "map":
+                member["locationName"] = key.removesuffix("s").capitalize() if key == "tags" else key.removesuffix("s")
+    return ServiceModel(document, service)
+
+
+_LISTS_OF_SQS = {
+    "AWSAccountIdList": "AWSAccountId",
+    "ActionNameList": "ActionName",
+    "AttributeNameList": "AttributeName",
+    "MessageAttributeNameList": "MessageAttributeName",
+    "MessageSystemAttributeList": "MessageSystemAttributeName",
+    "QueueUrlList": "QueueUrl",
+    "TagKeyList": "TagKey",
+}
+"""How the items of lists are called in SQS's query protocol; lists of structures are called as these are."""
+
+
+def operation_model(service: str, name: str, protocol: Protocol | None = None) -> OperationModel:
+    """The model of an operation, in the protocol that is spoken. Raises UnknownOperation."""
+    model = _query_model(service) if protocol == "query" else service_model(service)
     if name not in model.operation_names:
         raise UnknownOperation(f"Unknown operation {name[:100]!r} of {service}", code="UnknownOperationException")
     return model.operation_model(name)
