@@ -94,6 +94,8 @@ def test_a_flow_runs_and_its_retries_take_no_time(client: Any, url: str) -> None
     assert json.loads(message["Body"])["requestContext"]["approximateInvokeCount"] == 3
     assert control(url, "queues")["failed"]["in_flight"] == 1
     assert "put_object" in control(url, "trace")
+    (letter,) = control(url, "dead-letters")
+    assert (letter["reason"], letter["attempts"]) == ("RetriesExhausted", 3)
 
 
 def test_the_clock_is_read_and_advanced(client: Any, url: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from eventbus.errors import AccessDenied, AWSError, ConfigurationError, EventBusError, ResourceNotFound
+from eventbus.errors import AccessDenied, AWSError, ConfigurationError, EventBusError
 from triggers.aws.errors import Malformed
 from triggers.aws.models import service_model
 
@@ -78,6 +78,3 @@ def operations(maps: Iterable[type[ServiceMap]]) -> dict[str, dict[str, bool]]:
         }
         for one in maps
     }
-
-
-__all__ = ["ResourceNotFound", "ServiceMap", "operations", "page"]

@@ -150,9 +150,9 @@ class SNSMap(ServiceMap):
     def publish(self, given: Input) -> Deed:
         arn = given.get("TopicArn") or given.get("TargetArn")
         if arn is None:
-            reason = "phone numbers are" if given.get("PhoneNumber") else "a topic is needed; nothing else is"
             raise InvalidParameter(
-                f"TopicArn or TargetArn Reason: no value for required parameter ({reason} not served)"
+                "TopicArn or TargetArn Reason: no value for required parameter",
+                mend="only topics are served; phone numbers and mobile devices are not",
             )
         return deed(self._topic(arn).publish, given["Message"], **_publishing(given)).then(_published)
 
