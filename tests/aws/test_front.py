@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
+import attrs
 import boto3
 import pytest
 from botocore.config import Config
@@ -63,6 +65,20 @@ async def test_sqs_still_speaks_the_query_protocol(bus: EventBus) -> None:
     assert refused.status == 400
     assert texts(refused)["Code"] == "AWS.SimpleQueueService.NonExistentQueue"
     assert texts(refused)["Type"] == "Sender"
+
+
+@pytest.mark.anyio
+async def test_what_was_answered_is_safe(tmp_path: Path) -> None:
+    put = Request("PUT", "/photos/k", "", signed("s3"), b"z" * 100_000)
+    make, get = attrs.evolve(put, path="/photos", body=b""), attrs.evolve(put, method="GET", body=b"")
+    for request in (put, get):  # as two processes would, one after the other
+        bus = EventBus(store=tmp_path / "bus.db")
+        async with bus:
+            front = Front(bus)
+            await front.answer(make)
+            answered = await front.answer(request)
+        assert answered.status == 200
+    assert answered.body == b"z" * 100_000
 
 
 @pytest.mark.anyio

@@ -105,6 +105,9 @@ class TestS3:
         first = s3.put_object(**OBJECT, Body=b"1")["VersionId"]
         s3.put_object(**OBJECT, Body=b"2")
         assert s3.delete_object(**OBJECT)["DeleteMarker"] is True
+        with pytest.raises(s3.exceptions.NoSuchKey) as caught:
+            s3.get_object(**OBJECT)
+        assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-amz-delete-marker"] == "true"
         listed = s3.list_object_versions(Bucket="photos")
         assert (len(listed["Versions"]), len(listed["DeleteMarkers"])) == (2, 1)
         assert s3.get_object(**OBJECT, VersionId=first)["Body"].read() == b"1"
@@ -362,7 +365,7 @@ def test_what_is_not_here_says_so_by_name(aws: AWS) -> None:
 
 
 def test_every_public_method_of_a_map_is_an_operation_of_its_service() -> None:
-    shared = {"operation", "allow", "refusal", "role", "made", "s3", "sns", "queues"}
+    shared = {"operation", "allow", "headers", "refusal", "role", "made", "s3", "sns", "queues"}
     for one in MAPS:
         known = {xform_name(name) for name in service_model(one.service).operation_names}
         public = {name for name in dir(one) if not name.startswith("_") and callable(getattr(one, name))}

@@ -163,6 +163,7 @@ class Front:
             exchange.request_id,
             type(error).__name__,
         )
+        response.headers |= exchange.service.headers(error)
         if method == "HEAD":
             response.body = b""
         if mend:

@@ -47,6 +47,10 @@ class ServiceMap:
         label = getattr(resource, "label", None) or f'"{arn}"'
         self.bus.authorize(action, arn or resource.arn, access, label)
 
+    def headers(self, error: EventBusError) -> dict[str, str]:
+        """What the head of the answer to a refusal says beside its document."""
+        return {}
+
     def refusal(self, error: EventBusError) -> tuple[str, int, dict[str, Any]]:
         """Code, status and further members of the error's document."""
         if isinstance(error, AccessDenied):

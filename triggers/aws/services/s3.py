@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from eventbus.errors import MalformedPolicy
+from eventbus.errors import EventBusError, MalformedPolicy
 from triggers.aws.services.deeds import Deed, Input, Result, deed
 from triggers.aws.services.s3_objects import ObjectOperations, encoded, owner, utc
 from triggers.s3.errors import IllegalVersioningConfiguration, S3Error
@@ -36,6 +36,10 @@ class S3Map(ObjectOperations):
         "ValidationException": "InvalidArgument",
         "MalformedPolicyDocument": "MalformedPolicy",
     }
+
+    def headers(self, error: EventBusError) -> dict[str, str]:
+        marker = getattr(error, "delete_marker", None)
+        return {} if marker is None else {"x-amz-delete-marker": "true", "x-amz-version-id": marker}
 
     def list_buckets(self, given: Input) -> Result:
         self.allow("s3:ListAllMyBuckets", None, "arn:aws:s3:::*")
