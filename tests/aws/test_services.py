@@ -352,6 +352,17 @@ class TestSTS:
         wrong = boto3.client("sts", **given, aws_session_token="another")
         assert refusal(wrong.get_caller_identity) == ("InvalidClientTokenId", 403)
 
+    def test_a_role_made_anew_is_not_taken_for_the_one_before(self) -> None:
+        iam, sts = boto3.client("iam"), boto3.client("sts")
+        for principal in ({"AWS": "123456789012"}, {"Service": "lambda.amazonaws.com"}):
+            trust = policy(Principal=principal, Action="sts:AssumeRole")
+            arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+            if "AWS" in principal:
+                sts.assume_role(RoleArn=arn, RoleSessionName="me")
+            else:
+                assert refusal(sts.assume_role, RoleArn=arn, RoleSessionName="me") == ("AccessDenied", 403)
+            iam.delete_role(RoleName="r")
+
     def test_temporary_keys_end(self, bus: EventBus) -> None:
         front = AWS(bus).front
         role = bus.add_function("f", lambda event, context: None).role

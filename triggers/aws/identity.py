@@ -48,8 +48,15 @@ class Identities:
         self._secrets = dict(secrets)
         self.roles: dict[str, Role] = {}
         """The roles that were made over the wire, by name; those of functions are with the functions."""
+        self._generation = 0
         self.began_at = bus.clock.now()
         self._anonymous = Source("anonymous", None, None, "")
+
+    def add_role(self, role: Role) -> None:
+        """Keep a new role. Its versions begin where those of earlier roles, which may have had its name, have ended."""
+        self._generation += 1
+        role.version = self._generation << 32
+        self.roles[role.name] = role
 
     def role(self, name: str) -> Role | None:
         """A role by its name: one that was made over the wire, or that of a function."""

@@ -75,7 +75,7 @@ class IAMMap(ServiceMap):
         role = Role(name, self.bus.account_id, trust_policy=given["AssumeRolePolicyDocument"])
         if boundary := given.get("PermissionsBoundary"):
             role.boundary = _managed(boundary)
-        self.made[name] = role
+        self.identities.add_role(role)
         return {"Role": self._shown(role)}
 
     def get_role(self, given: Input) -> Result:

@@ -43,9 +43,12 @@ class STSMap(ServiceMap):
             raise ValidationError(f"The requested DurationSeconds {seconds} is not within 900 and 43200.")
         role = self.identities.role(arn.rpartition("/")[2])
         caller = self.bus.caller()
-        if role is None or role.arn != arn:
-            who = self.bus.authority.owner if caller is None else caller.principal
-            raise _Denied(f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}")
+        who = self.bus.authority.owner if caller is None else Principal.parse(caller.principal)
+        if role is None or role.arn != arn or (self.bus.authority.is_enforcing and not role.trusts(who)):
+            raise _Denied(
+                f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}",
+                mend="the role's trust policy has to name the caller or its account: update_assume_role_policy",
+            )
         trust = _Trust(role.trust_policy, role.version)
         self.bus.authority.authorize(caller, "sts:AssumeRole", arn, trust, lambda: None)
         session = self.identities.open_session(role, name, seconds)
