@@ -19,12 +19,12 @@ from tests.aws.generated import request_of, structure
 from triggers import S3, SNS, SQS
 from triggers.aws import chunked
 from triggers.aws.errors import Malformed
-from triggers.aws.front import MAPS, Front
+from triggers.aws.front import Front, maps
 from triggers.aws.http import Request, Response
 from triggers.aws.models import service_model
 from triggers.aws.protocols import cbor, json, xml
 
-OPERATIONS = [(one.service, name) for one in MAPS for name in service_model(one.service).operation_names]
+OPERATIONS = [(one.service, name) for one in maps() for name in service_model(one.service).operation_names]
 NOT_HERE = 501
 
 

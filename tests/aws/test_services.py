@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from eventbus import EventBus
 from tests.aws.conftest import policy, queue_with_arn
 from triggers.aws import AWS
-from triggers.aws.front import MAPS
+from triggers.aws.front import maps
 from triggers.aws.models import service_model
 from triggers.aws.operations import operations_table
 
@@ -377,7 +377,7 @@ def test_what_is_not_here_says_so_by_name(aws: AWS) -> None:
 
 def test_every_public_method_of_a_map_is_an_operation_of_its_service() -> None:
     shared = {"operation", "allow", "headers", "refusal", "role", "made", "s3", "sns", "queues"}
-    for one in MAPS:
+    for one in maps():
         known = {xform_name(name) for name in service_model(one.service).operation_names}
         public = {name for name in dir(one) if not name.startswith("_") and callable(getattr(one, name))}
         assert public - shared <= known, one.service
