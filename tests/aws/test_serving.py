@@ -229,3 +229,31 @@ def test_signatures_are_verified_where_that_is_asked_for(tmp_path: Path) -> None
     finally:
         server.terminate()
         server.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "x"], "x is not a port from 0 to 65535"),
+        (["nothing.py"], "nothing.py does not exist"),
+        (["--credentials", "x"], "it reads KEY:SECRET"),
+        (["--clock", "virtual", "flow.py"], "the script makes its own"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_line(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text("")
+    command = [sys.executable, "-m", "triggers.cli", "serve", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "triggers.cli", "serve", "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot listen at 127.0.0.1" in done.stderr
