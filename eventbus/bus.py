@@ -48,7 +48,7 @@ from eventbus.errors import (
 )
 from eventbus.execution.concurrency import SCALING_STEP, Account
 from eventbus.execution.context import ClientContext
-from eventbus.execution.current import counts_as_work, current_environment
+from eventbus.execution.current import acting_as, counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.inheritance import inheritance
 from eventbus.execution.outcome import Failed
@@ -209,7 +209,7 @@ class EventBus:
         self._at_start: list[Callable[[], None]] = []
         self._token: anyio.lowlevel.EventLoopToken | None = None
         self._thread = 0
-        self._services: set[str] = set()
+        self._services: dict[str, Any] = {}
         self._shared: dict[Callable[[EventBus], Any], Any] = {}
         self._sources: dict[tuple[str, str | None], Source] = {}
         self._warned: set[tuple[Source, Target, int]] = set()
@@ -436,13 +436,17 @@ class EventBus:
         """All functions by name."""
         return MappingProxyType(self._functions)
 
-    def claim(self, service: str) -> None:
+    def claim(self, service: str, instance: Any = None) -> None:
         """Be the one service of this name on the bus. Raises ConfigurationError for the second."""
         if service in self._services:
             raise ConfigurationError(
                 f"this bus has its {service} already: make {service}(bus) once and use it everywhere"
             )
-        self._services.add(service)
+        self._services[service] = instance
+
+    def service(self, name: str) -> Any:
+        """The one service of this name, such as "S3"; None if it hasn't been made."""
+        return self._services.get(name)
 
     def shared(self, kind: Callable[[EventBus], T]) -> T:
         """The one object of this kind that the bus's sources share, made with the bus when it is first asked for."""
@@ -845,6 +849,16 @@ class EventBus:
             self._space = None
 
     @property
+    def is_new(self) -> bool:
+        """Whether the bus has not been entered yet."""
+        return self._state == "new"
+
+    @property
+    def is_on_this_thread(self) -> bool:
+        """Whether the running code is on the thread of the event loop that the bus runs on."""
+        return self._token is not None and threading.get_ident() == self._thread
+
+    @property
     def is_running(self) -> bool:
         """Whether the bus accepts and runs events."""
         return self._state == "running"
@@ -915,6 +929,10 @@ class EventBus:
             lambda: f'call {caller.label}.role.allow("{action}", {label})' if caller is not None else None,
         )
 
+    def caller(self) -> Source | None:
+        """Who the running code acts as: in a handler its function's role; None is the account's owner."""
+        return self._caller()
+
     def may_send(self, source: Source, target: Target) -> Decision:
         """Whether a source may send to a target, and why."""
         return self.authority.may_send(source, target)
@@ -930,10 +948,6 @@ class EventBus:
             self._warned.add(key)
             self.log.warning("access_denied", source=source.arn or source.principal, target=target.arn, mend=mend)
         return f"{sentence}; {mend}"
-
-    def caller(self) -> Source | None:
-        """Who calls: inside a handler its function, outside None, the account's owner."""
-        return self._caller()
 
     def cause(self) -> Cause | None:
         """What the caller is part of: the event that the running handler works on."""
@@ -991,6 +1005,7 @@ class EventBus:
 
     async def _in_background(self, task: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
         current_environment.set(None)
+        acting_as.set(None)
         counts_as_work.set(True)
         try:
             await task(*args)
@@ -1066,6 +1081,9 @@ class EventBus:
 
     def _caller(self) -> Source | None:
         environment = current_environment.get()
+        acting = acting_as.get()
+        if acting is not None and acting[0] is environment:
+            return acting[1]
         if environment is None or environment.lane.bus is not self:
             return None
         return environment.lane.source

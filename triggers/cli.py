@@ -1,4 +1,4 @@
-"""The `eventbus` command: `demo` shows a flow at work, `run` runs the bus of a script, `doctor` checks a store."""
+"""The `eventbus` command: `demo` shows a flow, `run` runs a bus, `serve` serves one at a port, `doctor` checks one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -71,6 +72,26 @@ DOCTOR = """
       2     wrong arguments; not a store, of a newer version, or not to be opened
 """
 
+SERVE = """
+    Answers the clients of AWS (boto3, the AWS CLI, s3fs, ...) at a port of this machine:
+
+        eventbus serve
+        aws --endpoint-url http://localhost:4566 s3 mb s3://photos
+
+    With FILE.py it serves the bus of that script, wiring and functions included; without
+    one an empty bus. Any access key is the owner of the account; a key of twelve digits
+    is the owner of that account; a key that sts:AssumeRole gave is that role.
+
+    Control calls are below http://localhost:4566/_eventbus/: health, statistics, trace,
+    queues, dead-letters, clock, clock/advance, wait-idle, reset.
+
+    It listens on the loopback only. --host opens it to others, who can then do
+    everything: use it inside containers, with --host-name for the names it is called by.
+
+    Ctrl-C or SIGTERM: the bus accepts nothing more, running handlers get its grace
+    time to finish.
+"""
+
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
@@ -113,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_demo(commands)
     _add_run(commands)
+    _add_serve(commands)
     _add_doctor(commands)
     return parser
 
@@ -145,6 +167,29 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--http", metavar="[HOST:]PORT", type=_address, help="serve the script's APIs on a port")
     run.add_argument("--trace", action="store_true", help="print the tree of what happened before the table")
     run.set_defaults(command=_run, parser=run)
+
+
+def _add_serve(commands: Any) -> None:
+    serve = _command(commands, "serve", "let boto3, the AWS CLI and other clients talk to a bus at a port", SERVE)
+    serve.add_argument("file", metavar="FILE.py", nargs="?", type=Path, help="a script with a bus of yours")
+    serve.add_argument("--bus", metavar="NAME", help="which bus, if the script has several")
+    serve.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    serve.add_argument("--port", metavar="N", type=_port, default=4566, help="0 takes one that is free (4566)")
+    serve.add_argument("--host-name", metavar="NAME", action="append", default=[], help="a further name of this server")
+    serve.add_argument("--store", metavar="FILE", help="keep everything in this file; without FILE.py only")
+    serve.add_argument("--clock", choices=("system", "virtual"), default="system", help="without FILE.py only (system)")
+    serve.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio", help="the event loop (asyncio)")
+    serve.add_argument(
+        "--verify-signatures", action="store_true", help="refuse what isn't signed with the right secret"
+    )
+    serve.add_argument(
+        "--credentials",
+        metavar="KEY:SECRET",
+        action="append",
+        default=[],
+        help="a key that signatures are verified for (test:test)",
+    )
+    serve.set_defaults(command=_serve, parser=serve)
 
 
 def _add_doctor(commands: Any) -> None:
@@ -222,6 +267,16 @@ def _run(options: argparse.Namespace) -> int:
     return ending.status(bus)
 
 
+def _serve(options: argparse.Namespace) -> int:
+    if find_spec("h11") is None or find_spec("botocore") is None:
+        return _complain("serve", "it needs botocore and h11: pip install 'eventbus[aws,server]'")
+    if options.backend == "trio" and not _has_trio():
+        return _complain("serve", "--backend trio needs trio: pip install 'eventbus[trio]'")
+    from triggers.aws.command import serve
+
+    return serve(options)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from eventbus.storage.errors import StoreError
     from triggers.doctor import check
@@ -253,6 +308,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to 65535")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -271,8 +332,6 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _has_trio() -> bool:
-    from importlib.util import find_spec
-
     return find_spec("trio") is not None
 
 

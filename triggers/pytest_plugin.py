@@ -1,4 +1,5 @@
-"""Fixtures for tests of event flows: `bus` (with a virtual clock), `s3`, `sns` and `sqs`.
+"""Fixtures for tests of event flows: `bus` (with a virtual clock), `s3`, `sns` and `sqs`; and `aws`, inside which every
+boto3 and aiobotocore client talks to the bus.
 
 An asynchronous test that uses one of them runs inside `async with bus:`, on whatever event loop runs the test (the
 pytest plugins of anyio, asyncio and trio all do), so a whole put → retry → dead-letter test is this:
@@ -21,7 +22,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,9 +31,12 @@ import pytest
 if TYPE_CHECKING:
     from eventbus import EventBus
     from triggers import S3, SNS, SQS
+    from triggers.aws import AWS
 
 _BUS: pytest.StashKey[EventBus] = pytest.StashKey()
 """The bus that our fixture made for a test; one that the test's own fixture made is its own affair."""
+
+_AWS: pytest.StashKey[AWS] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,6 +79,16 @@ def sqs(bus: EventBus) -> SQS:
     return SQS(bus)
 
 
+@pytest.fixture
+def aws(request: pytest.FixtureRequest, bus: EventBus) -> Iterator[AWS]:
+    """`with AWS(bus):` around the test; needs the extra `eventbus[aws]`."""
+    from triggers.aws import AWS
+
+    with AWS(bus) as entered:
+        request.node.stash[_AWS] = entered
+        yield entered
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let asynchronous tests that use the bus run inside it, in their own task."""
@@ -89,7 +104,9 @@ def _inside_the_bus(item: pytest.Function, test: Callable[..., Any]) -> Callable
         if bus is None:  # somebody else's fixture of the same name
             await test(*args, **kwargs)
             return
+        aws = item.stash.get(_AWS, nullcontext())
         async with bus:
-            await test(*args, **kwargs)
+            with aws:  # once more, in the context that the test runs in
+                await test(*args, **kwargs)
 
     return run

@@ -55,6 +55,33 @@ class AccessPolicy:
         sid = next(f"allow{n}" for n in range(len(statements) + 1) if f"allow{n}" not in taken)
         self.set({**document, "Statement": [*statements, {"Sid": sid, **statement}]})
 
+    def grant(self, sid: str, accounts: Iterable[str], actions: Iterable[str]) -> bool:
+        """Add a statement that lets other accounts do these actions: AddPermission of queues and topics.
+
+        Answers False, with nothing changed, if there is a statement with this Sid.
+        """
+        document = self.document or {"Version": "2012-10-17", "Statement": []}
+        if any(statement.get("Sid") == sid for statement in _statements(document)):
+            return False
+        statement = {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"AWS": [f"arn:aws:iam::{account}:root" for account in accounts]},
+            "Action": list(actions),
+            "Resource": self._resources[0],
+        }
+        self.set({**document, "Statement": [*_statements(document), statement]})
+        return True
+
+    def revoke(self, sid: str) -> bool:
+        """Take a statement away: RemovePermission. Answers False if there is none with this Sid."""
+        document = self.document or {}
+        left = [statement for statement in _statements(document) if statement.get("Sid") != sid]
+        if len(left) == len(_statements(document)):
+            return False
+        self.set({**document, "Statement": left} if left else None)
+        return True
+
     def _statement(self, source: Any, actions: list[str]) -> dict[str, Any]:
         resource: str | list[str] = self._resources[0] if len(self._resources) == 1 else list(self._resources)
         statement: dict[str, Any] = {"Effect": "Allow", **grantee(source)}
@@ -63,6 +90,11 @@ class AccessPolicy:
         if condition is not None:
             statement["Condition"] = condition
         return statement
+
+
+def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    statements = document.get("Statement", [])
+    return [statements] if isinstance(statements, Mapping) else list(statements)
 
 
 def grantee(source: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from eventbus.errors import ConfigurationError, ResourceNotFound
 from eventbus.iam.evaluation import Request, evaluate
 from eventbus.iam.managed_policies import MANAGED_POLICIES, MANAGED_POLICY_ARNS
-from eventbus.iam.policy import Policy, PolicyKind
+from eventbus.iam.policy import Policy, PolicyKind, PrincipalMatch
 from eventbus.iam.principals import Principal, is_account_id
 
 __all__ = ["MANAGED_POLICIES", "Role"]
@@ -82,6 +82,16 @@ class Role:
             own = () if self._own is None else (self._own,)
             self._policies = (*own, *self._inline.values(), *self._attached.values())
         return self._policies
+
+    @property
+    def inline_policies(self) -> dict[str, Policy]:
+        """The inline policies by name; what `allow` and `deny` add is not among them."""
+        return dict(self._inline)
+
+    @property
+    def attached_policies(self) -> tuple[str, ...]:
+        """The ARNs of the managed policies."""
+        return tuple(self._attached)
 
     def allow(
         self,
@@ -173,6 +183,12 @@ class Role:
         """Whether the trust policy lets a service such as `lambda.amazonaws.com` assume the role."""
         request = Request(Principal.parse(service), "sts:AssumeRole", self.arn)
         return evaluate(request, resource=self._trust_policy).is_allowed
+
+    def trusts(self, principal: Principal) -> bool:
+        """Whether a statement of the trust policy lets this principal, or its account, assume the role."""
+        question = Request(principal, "sts:AssumeRole", self.arn).question()
+        allowing = (statement for statement in self._trust_policy.statements if statement.effect == "Allow")
+        return any(statement.match(question) is not PrincipalMatch.NONE for statement in allowing)
 
     def _add(
         self,

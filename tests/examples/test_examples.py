@@ -13,6 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 SHOWS = {
+    "boto3_in_process.py": [
+        "given up after 3 attempts:\n",
+        "is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::thumbs/cat.jpg",
+        "thumbs holds ['dog.jpg']",
+        "An error occurred (NoSuchKey) when calling the GetObject operation: The specified key does not exist.",
+    ],
     "dynamodb_table.py": [
         "not overwritten: The conditional request failed\nnot ordered: ['ConditionalCheckFailed', 'None']",
         "orders of ada: [1]\nan hour later: []",

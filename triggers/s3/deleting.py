@@ -102,6 +102,24 @@ class Deleting(BucketCore):
                 deleted.append(DeletedObject(key, version_id, result.delete_marker, marker))
         return DeleteObjectsResult([] if quiet else deleted, errors)
 
+    async def empty(self) -> None:
+        """Remove every version, marker and upload without an event: for tests that begin anew."""
+        self._check("empty", "s3:DeleteObjectVersion")
+        store = self._store if self._kept is None else self._kept
+        for key in list(self._store.heads):
+            version: Version | None = self._store.heads.get(key)
+            while version is not None:
+                older = version.older
+                store.remove(key, version.version_id)
+                version = older
+        for upload in list(self._uploads.values()):
+            if self._kept is None:
+                del self._uploads[upload.upload_id]
+            else:
+                self._kept.end(upload)
+        if self._kept is not None:
+            await self._bus.synced()
+
 
 def _name(named: Named) -> tuple[str, str | None]:
     if isinstance(named, str):

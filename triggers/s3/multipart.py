@@ -49,6 +49,24 @@ class Multipart(UnderWay, Copying):
         **headers: Unpack[SystemHeaders],
     ) -> str:
         """Begin an upload and answer its id; all but the content is given here. Arguments as for `put_object`."""
+        upload_id = self.create_multipart_upload_nowait(
+            key, content_type=content_type, metadata=metadata, tags=tags, acl=acl, **headers
+        )
+        if self._kept is not None:
+            await self._bus.synced()
+        return upload_id
+
+    def create_multipart_upload_nowait(
+        self,
+        key: str,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Tags | None = None,
+        acl: str | None = None,
+        **headers: Unpack[SystemHeaders],
+    ) -> str:
+        """The synchronous twin of `create_multipart_upload`."""
         self._check("create_multipart_upload", "s3:PutObject", key)
         check_key(key)
         settings = self._settings(key, content_type, metadata, tags, acl, headers)
@@ -58,7 +76,6 @@ class Multipart(UnderWay, Copying):
             self._uploads[upload_id] = upload
         else:
             self._kept.begin(upload)
-            await self._bus.synced()
         return upload_id
 
     async def upload_part(
@@ -133,6 +150,27 @@ class Multipart(UnderWay, Copying):
                 self._kept.release(staged)
         await self._bus.synced()
         return answer
+
+    def upload_part_copy_nowait(
+        self,
+        key: str,
+        upload_id: str,
+        part_number: int,
+        source: CopySource,
+        *,
+        source_version_id: str | None = None,
+        source_range: str | None = None,
+    ) -> UploadedPart:
+        """The synchronous twin of `upload_part_copy`."""
+        self._check("upload_part_copy", "s3:PutObject", key)
+        upload = self._upload(key, upload_id)
+        _, found = self._source(parse_source(source, source_version_id))
+        start, end = (0, len(found.body)) if source_range is None else _span(len(found.body), source_range)
+        if not isinstance(found.body, ObjectFile):
+            return self._add_part(upload, part_number, found.body[start:end])
+        assert self._kept is not None
+        assert self._kept.bodies is not None
+        return self._add_part(upload, part_number, self._kept.bodies.read_now(found.body, start, end))
 
     def _add_part(self, upload: Upload, part_number: object, data: bytes | Staged) -> UploadedPart:
         if not isinstance(part_number, int) or not 1 <= part_number <= MAX_PARTS:
@@ -239,13 +277,18 @@ class Multipart(UnderWay, Copying):
 
     async def abort_multipart_upload(self, key: str, upload_id: str) -> None:
         """Forget an upload and its parts. Raises NoSuchUpload."""
+        self.abort_multipart_upload_nowait(key, upload_id)
+        if self._kept is not None:
+            await self._bus.synced()
+
+    def abort_multipart_upload_nowait(self, key: str, upload_id: str) -> None:
+        """The synchronous twin of `abort_multipart_upload`."""
         self._check("abort_multipart_upload", "s3:AbortMultipartUpload", key)
         upload = self._upload(key, upload_id)
         if self._kept is None:
             del self._uploads[upload_id]
         else:
             self._kept.end(upload)
-            await self._bus.synced()
 
 
 def _named(part: PartName) -> tuple[int, str]:

@@ -44,7 +44,7 @@ class S3:
     def __init__(self, bus: EventBus, *, event_version: str | None = None, max_notifications: int | None = 100) -> None:
         if event_version is not None and not _is_version(event_version):
             raise ConfigurationError(f'event_version={event_version!r}: a version reads "2.1", or is None')
-        bus.claim("S3")
+        bus.claim("S3", self)
         self._bus = bus
         self._event_version = event_version
         self.max_notifications = max_notifications

@@ -35,6 +35,10 @@ class Tagging(BucketCore):
 
     async def get_object_tagging(self, key: str, *, version_id: str | None = None) -> dict[str, str]:
         """The tags of an object; `{}` when it has none."""
+        return self.get_object_tagging_nowait(key, version_id=version_id)
+
+    def get_object_tagging_nowait(self, key: str, *, version_id: str | None = None) -> dict[str, str]:
+        """The synchronous twin of `get_object_tagging`."""
         return dict(self._taggable("get_object_tagging", "Get", key, version_id).tags)
 
     async def delete_object_tagging(self, key: str, *, version_id: str | None = None) -> str | None:
@@ -76,6 +80,10 @@ class Tagging(BucketCore):
 
     async def get_object_acl(self, key: str, *, version_id: str | None = None) -> str:
         """The canned ACL of an object; "private" when none was given."""
+        return self.get_object_acl_nowait(key, version_id=version_id)
+
+    def get_object_acl_nowait(self, key: str, *, version_id: str | None = None) -> str:
+        """The synchronous twin of `get_object_acl`."""
         self._check("get_object_acl", "s3:GetObjectAcl" if version_id is None else "s3:GetObjectVersionAcl", key)
         return self._find("GET", key, version_id).acl
 

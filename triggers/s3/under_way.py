@@ -17,6 +17,12 @@ class UnderWay(BucketCore):
         self, key: str, upload_id: str, *, max_parts: int = 1000, part_number_marker: int = 0
     ) -> ListPartsResult:
         """One page of the parts that an upload has, behind a part number. Raises NoSuchUpload or InvalidArgument."""
+        return self.list_parts_nowait(key, upload_id, max_parts=max_parts, part_number_marker=part_number_marker)
+
+    def list_parts_nowait(
+        self, key: str, upload_id: str, *, max_parts: int = 1000, part_number_marker: int = 0
+    ) -> ListPartsResult:
+        """The synchronous twin of `list_parts`."""
         self._check("list_parts", "s3:ListMultipartUploadParts", key)
         upload = self._upload(key, upload_id)
         limit = page_size(max_parts, "max-parts")
@@ -39,6 +45,24 @@ class UnderWay(BucketCore):
 
         Behind `key_marker`, or with `upload_id_marker` behind that upload of that key.
         """
+        return self.list_multipart_uploads_nowait(
+            prefix,
+            delimiter=delimiter,
+            max_uploads=max_uploads,
+            key_marker=key_marker,
+            upload_id_marker=upload_id_marker,
+        )
+
+    def list_multipart_uploads_nowait(
+        self,
+        prefix: str = "",
+        *,
+        delimiter: str = "",
+        max_uploads: int = 1000,
+        key_marker: str = "",
+        upload_id_marker: str = "",
+    ) -> ListUploadsResult:
+        """The synchronous twin of `list_multipart_uploads`."""
         self._check("list_multipart_uploads", "s3:ListBucketMultipartUploads")
         limit = page_size(max_uploads, "max-uploads")
         # uploads are in the order of their beginning, but for one whose end was taken back, and sorting keeps it

@@ -44,7 +44,7 @@ class SNS:
         self.filter_policies_per_topic = filter_policies_per_topic
         self._topics: dict[str, Topic] = {}
         self._keeping: Keeping | None = None
-        bus.claim("SNS")
+        bus.claim("SNS", self)
         bus.when_started(self._take_up)
 
     def __repr__(self) -> str:

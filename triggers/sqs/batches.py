@@ -50,6 +50,24 @@ def _size(arguments: Mapping[str, Any]) -> int:
     return attributes + (len(body.encode("utf-8", "replace")) if isinstance(body, str) else 0)
 
 
+def change_batch(
+    change: Callable[[ReceivedMessage | str, int], None], entries: Iterable[tuple[str, ReceivedMessage | str, int]]
+) -> DeleteBatchResult:
+    """Change the visibility of every message of a batch with `change`; entries are id, message and seconds."""
+    batch = list(entries)
+    check_entries([entry_id for entry_id, _, _ in batch], "ChangeMessageVisibilityBatchRequestEntry")
+    successful: list[str] = []
+    failed: list[BatchFailure] = []
+    for entry_id, message, timeout in batch:
+        try:
+            change(message, timeout)
+        except SQSError as error:
+            failed.append(BatchFailure(entry_id, error.code, error.message))
+        else:
+            successful.append(entry_id)
+    return DeleteBatchResult(tuple(successful), tuple(failed))
+
+
 def delete_batch(
     delete: Callable[[ReceivedMessage | str], None], messages: Iterable[ReceivedMessage | str]
 ) -> DeleteBatchResult:

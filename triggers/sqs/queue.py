@@ -11,7 +11,7 @@ import attrs
 from eventbus.storage.errors import StoreUnavailable
 from triggers.polling import poll_queue
 from triggers.sqs import validation
-from triggers.sqs.batches import delete_batch
+from triggers.sqs.batches import change_batch, delete_batch
 from triggers.sqs.errors import InvalidParameterValue, OverLimit, PurgeQueueInProgress
 from triggers.sqs.messages import (
     DeleteBatchResult,
@@ -199,6 +199,24 @@ class Queue(SendingQueue):
             self._kept.hidden(stored, before)
         self._waiters.wake()
 
+    async def change_visibility_batch(
+        self, entries: Iterable[tuple[str, ReceivedMessage | str, int]]
+    ) -> DeleteBatchResult:
+        """Change up to ten messages, each `(id, message, timeout)`: ChangeMessageVisibilityBatch."""
+        self._bus.accepting("change_visibility_batch")
+        await anyio.lowlevel.checkpoint()
+        result = self.change_visibility_batch_nowait(entries)
+        if self._kept is not None:
+            await self._bus.synced()
+        return result
+
+    def change_visibility_batch_nowait(
+        self, entries: Iterable[tuple[str, ReceivedMessage | str, int]]
+    ) -> DeleteBatchResult:
+        """The synchronous twin of `change_visibility_batch`."""
+        self._enter("change_visibility_batch", "sqs:ChangeMessageVisibility")
+        return change_batch(self.change_visibility_nowait, entries)
+
     def _held(self, message: ReceivedMessage | str) -> tuple[str, StoredMessage | None, bool]:
         """The handle, the message that it stands for if that still exists, and whether it is of the latest receive."""
         handle = message.receipt_handle if isinstance(message, ReceivedMessage) else message
@@ -235,6 +253,14 @@ class Queue(SendingQueue):
         """Called by `Function.poll`: have messages of this queue delivered to the function in batches."""
         polled = PolledQueue(self, self._waiters, self._store.next_instant, self._bus.clock.now)
         return poll_queue(self._bus, polled, function, **options)
+
+    def empty(self) -> None:
+        """Forget every message, as often as one likes: for tests that begin anew."""
+        self._bus.accepting("empty")
+        if self._kept is not None:
+            self._kept.deleted([(message, message.standing()) for message in self._store])
+        self._store.clear()
+        self._purged_at = float("-inf")
 
     def statistics(self) -> QueueStatistics:
         """How many messages are visible, in flight and delayed now, and how old the oldest is."""

@@ -38,7 +38,7 @@ class SQS:
         """SenderId of what the account's owner and its functions send."""
         self._queues: dict[str, Queue] = {}
         self._keeping: Keeping | None = None
-        bus.claim("SQS")
+        bus.claim("SQS", self)
         bus.when_started(self._take_up)
 
     def __repr__(self) -> str:

@@ -1,0 +1,214 @@
+"""The front: one request in, one response out, by way of routing, identity, permission and the room's call.
+
+`answer` waits as the rooms' own calls do: for room in the queues, and until what was done is safe in the store.
+`answer_nowait` does the same in one synchronous step, for clients on the event loop's own thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import attrs
+from botocore.model import OperationModel
+from botocore.validate import ParamValidator
+
+from eventbus.delivery.targets import Source
+from eventbus.errors import AWSError, BusClosed, BusNotRunning, EventBusError
+from eventbus.execution.current import acting_as, current_environment
+from triggers.aws import chunked, protocols, routing, signing
+from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotImplementedHere
+from triggers.aws.http import Request, Response
+from triggers.aws.identity import Identities
+from triggers.aws.models import operation_model, protocol_of
+from triggers.aws.protocols import Protocol
+from triggers.aws.services import ServiceMap
+from triggers.aws.services.deeds import Deed, Input, Result
+
+if TYPE_CHECKING:
+    from eventbus.bus import EventBus
+
+_MAPS = {"s3": "S3Map", "sns": "SNSMap", "sqs": "SQSMap", "iam": "IAMMap", "sts": "STSMap"}
+"""The services that are served; a map is imported with the first request for it, which halves the time to start."""
+_READABLE = " !\"#$&'()*+,-./:;<=>?@[]^_`{|}~"
+_VALIDATOR = ParamValidator()
+
+
+def map_of(service: str) -> type[ServiceMap]:
+    """The map of a service."""
+    found: type[ServiceMap] = getattr(import_module(f"triggers.aws.services.{service}"), _MAPS[service])
+    return found
+
+
+def maps() -> tuple[type[ServiceMap], ...]:
+    """The maps of all services."""
+    return tuple(map_of(service) for service in _MAPS)
+
+
+@attrs.define
+class Exchange:
+    """What has been found out about a request so far; an error is answered in the terms of that."""
+
+    request_id: str
+    service: ServiceMap
+    protocol: Protocol
+    operation: OperationModel | None = None
+    caller: Source | None = None
+    given: Input = attrs.field(factory=dict)
+    act: Any = None
+
+
+class Front:
+    """What clients of AWS talk to on one bus.
+
+    With `verify_signatures` a request is refused unless it is signed with the secret that `secrets` has for its key,
+    or with that of a temporary key.
+    """
+
+    def __init__(
+        self, bus: EventBus, *, verify_signatures: bool = False, secrets: Mapping[str, str] | None = None
+    ) -> None:
+        self.bus = bus
+        self.identities = Identities(bus, secrets or {})
+        self._verifies = verify_signatures
+        self._maps: dict[str, ServiceMap] = {}
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request. Raises BusNotRunning or BusClosed; every other refusal is a response."""
+        exchange = self._begin()
+        try:
+            self._read(request, exchange)
+            with _acting(exchange.caller):
+                outcome = exchange.act(exchange.given)
+                if isinstance(outcome, Deed):
+                    outcome = await outcome.do()
+            if self.bus.is_running:
+                await self.bus.synced()
+            return self._answer(exchange, outcome)
+        except Exception as error:
+            return self._refuse(exchange, error, request.method)
+
+    def answer_nowait(self, request: Request) -> Response:
+        """The synchronous twin of `answer`: no back-pressure, and no waiting for the store or for messages."""
+        exchange = self._begin()
+        try:
+            self._read(request, exchange)
+            with _acting(exchange.caller):
+                outcome = exchange.act(exchange.given)
+                if isinstance(outcome, Deed):
+                    outcome = outcome.do_nowait()
+            return self._answer(exchange, outcome)
+        except Exception as error:
+            return self._refuse(exchange, error, request.method)
+
+    # -- one step after the other -------------------------------------------------------------------------------------
+
+    def _begin(self) -> Exchange:
+        return Exchange(self.bus.ids.uuid(), self._map("s3"), "rest-xml")
+
+    def _map(self, service: str) -> ServiceMap:
+        found = self._maps.get(service)
+        if found is None:
+            found = self._maps[service] = map_of(service)(self.bus, self.identities)
+        return found
+
+    def _read(self, request: Request, exchange: Exchange) -> None:
+        """Find out what is wanted, by whom, and what does it. Raises EventBusError."""
+        signed = signing.credential(request)
+        exchange.service = self._map(routing.find_service(request))
+        name = exchange.service.service
+        exchange.protocol = _spoken(request, protocol_of(name))
+        address = routing.find_operation(name, request)
+        exchange.protocol = address.protocol
+        exchange.operation = operation = operation_model(name, address.operation, address.protocol)
+        self._identify(request, signed, exchange)
+        exchange.act = exchange.service.operation(operation.name)
+        if exchange.act is None:
+            raise NotImplementedHere(name, operation.name)
+        if operation.http.get("method") != "GET" or request.body:
+            request = chunked.decoded(request)
+        exchange.given = protocols.parse(address.protocol, operation, request, address.labels)
+        _validate(operation, exchange.given)
+
+    def _identify(self, request: Request, signed: signing.Credential | None, exchange: Exchange) -> None:
+        assert exchange.operation is not None
+        if signed is None:
+            may_be_nobody = exchange.operation.name in exchange.service.anonymous
+            if exchange.service.service != "s3" and not may_be_nobody:
+                raise MissingAuthentication("Request is missing Authentication Token")
+            exchange.caller = None if may_be_nobody else self.identities.caller(None)
+            return
+        now = self.bus.clock.now()
+        signing.check_expiry(signed, now)
+        if self._verifies:
+            signing.verify(request, signed, self.identities.secret(signed), now)
+        exchange.caller = self.identities.caller(signed)
+
+    def _answer(self, exchange: Exchange, result: Result) -> Response:
+        assert exchange.operation is not None
+        response = protocols.answer(exchange.protocol, exchange.operation, result, exchange.request_id)
+        if exchange.protocol == "rest-xml":
+            response.headers.setdefault("x-amz-id-2", exchange.request_id * 2)
+            if "Content-Range" in response.headers:
+                response.status = 206
+        return response
+
+    def _refuse(self, exchange: Exchange, error: Exception, method: str) -> Response:
+        """The response to what was refused; what isn't a refusal is a fault, and raised."""
+        if isinstance(error, (BusNotRunning, BusClosed)):
+            raise error
+        if isinstance(error, RecursionError):
+            error = Malformed("the input is nested too deeply")
+        if not isinstance(error, EventBusError):
+            raise error
+        code, status, fields = exchange.service.refusal(error)
+        message, mend = (error.message, error.mend) if isinstance(error, AWSError) else (str(error), None)
+        response = protocols.refuse(
+            exchange.protocol,
+            exchange.operation,
+            code,
+            message or mend or code,
+            status,
+            fields,
+            exchange.request_id,
+            type(error).__name__,
+        )
+        response.headers |= exchange.service.headers(error)
+        if method == "HEAD":
+            response.body = b""
+        if mend:
+            response.headers["x-eventbus-mend"] = quote(mend, safe=_READABLE)
+        return response
+
+
+def _spoken(request: Request, protocol: Protocol) -> Protocol:
+    """The protocol to answer in, before the operation is known."""
+    if protocol == "json" and request.content_type == "application/x-www-form-urlencoded":
+        return "query"
+    return protocol
+
+
+def _validate(operation: OperationModel, given: Input) -> None:
+    """Raise Invalid unless the input has what is required, each of its kind."""
+    shape = operation.input_shape
+    if shape is None:
+        return
+    report = _VALIDATOR.validate(given, shape)
+    if report.has_errors():
+        raise Invalid(report.generate_report())
+
+
+@contextmanager
+def _acting(caller: Source | None) -> Iterator[None]:
+    """Within the block, the bus takes this source for the caller."""
+    if caller is None:
+        yield
+        return
+    token = acting_as.set((current_environment.get(), caller))
+    try:
+        yield
+    finally:
+        acting_as.reset(token)

@@ -1,0 +1,62 @@
+"""What the map of a service answers: a result that is there at once, or a deed that has two ways of being done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+Input = dict[str, Any]
+"""An operation's input, as boto3's caller gave it."""
+Result = dict[str, Any]
+"""An operation's output, as boto3's caller gets it."""
+
+
+def _nothing(outcome: Any) -> Result:
+    return {}
+
+
+@attrs.frozen
+class Deed:
+    """A call of a room, with the twin that does the same in one synchronous step.
+
+    Whoever can wait awaits `call`, which waits for room in the queues and for the store; a synchronous client on the
+    event loop's own thread cannot, and gets `nowait`.
+    """
+
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: Mapping[str, Any]
+    patience: Mapping[str, Any]
+    """Options that only `call` has, such as how long to wait for a message."""
+    shape: Callable[[Any], Result] = _nothing
+
+    def then(self, shape: Callable[[Any], Result]) -> Deed:
+        """The same deed; `shape` makes the operation's output of what the room answers."""
+        return attrs.evolve(self, shape=shape)
+
+    async def do(self) -> Result:
+        """Do it, with all the waiting that the room does."""
+        return self.shape(await self.call(*self.arguments, **self.options, **self.patience))
+
+    def do_nowait(self) -> Result:
+        """Do it at once."""
+        twin = getattr(self.call.__self__, f"{self.call.__name__}_nowait")  # type: ignore[attr-defined]
+        return self.shape(twin(*self.arguments, **self.options))
+
+
+def deed(call: Callable[..., Any], *arguments: Any, patience: Mapping[str, Any] | None = None, **options: Any) -> Deed:
+    """A deed of a method that has a twin ending in `_nowait`; options that are None are left to their defaults."""
+    return Deed(call, arguments, given(**options), given(**patience or {}))
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def member(given: Input, name: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+    """Some members of a structure of the input, under the names that the room has for them."""
+    values = given.get(name) or {}
+    return {ours: values[theirs] for theirs, ours in arguments.items() if values.get(theirs) is not None}
