@@ -100,6 +100,10 @@ class Journal:
         """Note an asynchronous event that is billed as several requests."""
         self._billing.large_event(lane.function.name, lane.version, lane.configuration.memory, at, size)
 
+    def provisioned(self, lane: Lane, units: int, at: float) -> None:
+        """Note that a version has so many provisioned environments from now on."""
+        self._billing.provisioned(lane.arn, lane.function.name, lane.version, lane.configuration.memory, units, at)
+
     def fold(self) -> None:
         """Count the fresh attempts if there is a batch of them."""
         if len(self.fresh) >= self._batch:
@@ -130,6 +134,7 @@ class Journal:
     def billing(self) -> Billing:
         """The bill, up to date."""
         self._fold()
+        self._billing.run_until(self._gauges.now())
         return self._billing
 
     def forget(self, group: str) -> None:

@@ -91,6 +91,8 @@ class Metrics:
                 self._received(owner, attempts)
             if group.init_type == "provisioned-concurrency":
                 self._of("ProvisionedConcurrencyInvocations", owner).add(at, 1.0, number)
+            elif group.lane.is_provisioned:
+                self._of("ProvisionedConcurrencySpilloverInvocations", owner).add(at, 1.0, number)
 
     def received(self, arn: str, at: float) -> None:
         """Count an event that was accepted at this instant."""

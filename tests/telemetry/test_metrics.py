@@ -557,5 +557,5 @@ async def test_every_name_is_listed_as_botocores_model_wants_it() -> None:
             }
             for metric in bus.metrics.list_metrics()
         ]
-    assert len(found) == 12
+    assert len(found) == 13
     assert not validate(found, shape).has_errors()
