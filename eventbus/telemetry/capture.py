@@ -127,7 +127,7 @@ class Capture(Installed):
             if original is not None and id(original) not in self._wrapped:
                 self._wrapped[id(original)] = _Stream(original)
         sys.stdout, sys.stderr = self._out, self._err
-        logging.StreamHandler.stream = _HeldStream(self._wrapped)  # type: ignore[assignment]
+        logging.StreamHandler.stream = _HeldStream(self._wrapped)  # type: ignore[misc]
         logging.getLogger().addHandler(self._handler)
 
     def remove(self) -> None:
@@ -135,7 +135,7 @@ class Capture(Installed):
             sys.stdout = self._out.stream
         if sys.stderr is self._err:
             sys.stderr = self._err.stream
-        del logging.StreamHandler.stream
+        del logging.StreamHandler.stream  # type: ignore[misc]
         logging.getLogger().removeHandler(self._handler)
         self._wrapped = {}
 

@@ -67,7 +67,7 @@ class InMemory(BasePersistenceLayer):
     """Where Powertools keeps what was done already."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.records: dict[str, DataRecord] = {}
 
     def _get_record(self, idempotency_key: str) -> DataRecord:
