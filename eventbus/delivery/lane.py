@@ -414,7 +414,7 @@ class Lane(Settling):
         head = self.queue[0]
         head.throttles += 1
         head.last = Attempt(now, 0.0, throttled, None, head.number, now - head.at, False, None, head.last)
-        self.bus.journal.throttled(self, head.last)
+        self.bus.journal.throttled(self, head)
         if self.throttles > 1 or self.settings.is_switched_off:
             # the first time the queue has just moved on: to look through it at every step would cost its square
             self._give_up_what_gets_too_old(throttled, now)

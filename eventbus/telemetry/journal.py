@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from eventbus.delivery.retry import Reason
+from eventbus.telemetry.dimensions import Owner
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt, Event
@@ -34,7 +35,7 @@ class Group:
         self.lane = environment.lane
         self.configuration = environment.configuration
         self.init_type = environment.init_type
-        self.qualifier = qualifier
+        self.qualifier = self.lane.target.qualifier if qualifier is None else qualifier
         self.minute = minute
         self.attempts = attempts
         self.durations = [attempt.duration for attempt in attempts]
@@ -77,22 +78,24 @@ class Journal:
         """Add to a metric of a resource."""
         self._metrics.count(name, resource_arn, at, n)
 
-    def throttled(self, lane: Settling, attempt: Attempt) -> None:
-        """Note a try for which there was no environment."""
-        self._metrics.count("Throttles", lane.function.arn, attempt.at)
+    def throttled(self, lane: Settling, event: Event) -> None:
+        """Note a try for which there was no environment: the event's last."""
+        attempt, owner = event.last, _owner(lane, event)
+        assert attempt is not None
+        self._metrics.counted("Throttles", owner, attempt.at)
         if attempt.previous is None and attempt.age >= 0:
-            self._metrics.received(lane.function.arn, attempt.at - attempt.age)
+            self._metrics.counted("AsyncEventsReceived", owner, event.at)
         for listener in self._listeners:
             listener.throttled(lane, attempt)
 
     def dropped(self, lane: Settling, event: Event, reason: Reason) -> None:
         """Note an event that was given up."""
-        now = lane.bus.clock.now()
-        self._metrics.count("AsyncEventsDropped", lane.function.arn, now)
+        now, owner = lane.bus.clock.now(), _owner(lane, event)
+        self._metrics.counted("AsyncEventsDropped", owner, now)
         if reason is Reason.RECURSIVE_INVOCATION:
-            self._metrics.count("RecursiveInvocationsDropped", lane.function.arn, now)
+            self._metrics.counted("RecursiveInvocationsDropped", owner, now)
         if event.last is None:
-            self._metrics.received(lane.function.arn, event.at)
+            self._metrics.counted("AsyncEventsReceived", owner, event.at)
         for listener in self._listeners:
             listener.given_up(event)
 
@@ -176,6 +179,11 @@ class Journal:
         self._logged.extend(self.logs(fresh, groups))
         for listener in self._listeners:
             listener.invoked(fresh)
+
+
+def _owner(lane: Settling, event: Event) -> Owner:
+    """What an event that no environment has taken is counted under."""
+    return Owner(lane.function.arn, event.addressed.qualifier, lane.version)
 
 
 def grouped(attempts: list[Attempt]) -> Groups:

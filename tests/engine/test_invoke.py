@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import anyio
@@ -352,6 +353,17 @@ async def test_remaining_time_never_goes_below_zero() -> None:
     async with bus:
         await bus.invoke(f)
         assert contexts[0].get_remaining_time_in_millis() == 0
+
+
+@pytest.mark.parametrize(("characters", "is_accepted"), [(2685, True), (2686, False)])
+async def test_the_limit_of_a_client_context(characters: int, is_accepted: bool) -> None:
+    """3,583 bytes of base64, which is 2,685 characters of JSON."""
+    bus = make_bus()
+    bus.add_function("f", Recorder())
+    document = {"custom": {"a": "x" * (characters - len('{"custom":{"a":""}}'))}}
+    async with bus:
+        with contextlib.nullcontext() if is_accepted else pytest.raises(ConfigurationError, match="AWS accepts 3,583"):
+            await bus.invoke("f", client_context=document)
 
 
 async def test_a_client_context_reaches_the_handler() -> None:
