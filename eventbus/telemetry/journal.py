@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventbus.delivery.lane import Lane
     from eventbus.delivery.settling import Settling
     from eventbus.execution.environment import Environment
+    from eventbus.functions.invocable import Invocable
     from eventbus.telemetry.billing import Billing
     from eventbus.telemetry.gauges import Gauges
     from eventbus.telemetry.metrics import Metrics
@@ -87,6 +88,11 @@ class Journal:
             self._metrics.counted("AsyncEventsReceived", owner, event.at)
         for listener in self._listeners:
             listener.throttled(lane, attempt)
+
+    def refused(self, name: str, target: Invocable, at: float) -> None:
+        """Count a direct call that was refused."""
+        version = target.lane.version if target.qualifier is None else target.qualifier
+        self._metrics.counted(name, Owner(target.function.arn, target.qualifier, version), at)
 
     def dropped(self, lane: Settling, event: Event, reason: Reason) -> None:
         """Note an event that was given up."""

@@ -25,6 +25,11 @@ from tests.engine.support import ARN, S3, UNDECLARED, make_bus, virtual
 
 pytestmark = pytest.mark.anyio
 
+ELSEWHERE = (
+    "Functions from 'us-west-2' are not reachable in this region ('us-east-1'); "
+    "call the function by its name, or on a bus of that region"
+)
+
 
 async def test_a_call_returns_what_the_handler_returned() -> None:
     """Every field of the result of a success."""
@@ -125,8 +130,11 @@ async def test_a_request_has_at_most_six_mebibytes(length: int, fits: bool) -> N
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (("nobody", 1), ResourceNotFound, f"Function not found: {ARN}nobody{UNDECLARED}"),
-        ((f"{ARN}g", 1), ResourceNotFound, f"Function not found: {ARN}g{UNDECLARED}"),
+        (("nobody", 1), ResourceNotFound, f"Function not found: {ARN}nobody:$LATEST{UNDECLARED}"),
+        ((f"{ARN}g", 1), ResourceNotFound, f"Function not found: {ARN}g:$LATEST{UNDECLARED}"),
+        (("g:prod", 1), ResourceNotFound, f"Function not found: {ARN}g:prod{UNDECLARED}"),
+        (("123456789012:function:g", 1), ResourceNotFound, f"Function not found: {ARN}g:$LATEST{UNDECLARED}"),
+        ((ARN.replace("us-east-1", "us-west-2") + "f", 1), ResourceNotFound, ELSEWHERE),
         (("f", {1}), NotJSON, "Object of type set is not JSON serializable"),
         ((7, 1), ConfigurationError, "7 is neither a function, a topic or a queue, nor an ARN of one"),
     ],

@@ -473,11 +473,14 @@ async def test_every_count_says_what_was_addressed() -> None:
         f.update_configuration(reserved_concurrency=0)
         for target in addressed.values():
             await bus.push(target, 1, source=S3)
+            with pytest.raises(TooManyRequests):
+                await bus.invoke(target)
         await bus.wait_idle()
+        expected = {"Invocations": 1, "Throttles": 2, "AsyncEventsReceived": 1, "AsyncEventsDropped": 1}
         for resource in addressed:
             here = {"FunctionName": "f", "Resource": resource}
-            for name in ("Invocations", "Throttles", "AsyncEventsReceived", "AsyncEventsDropped"):
-                assert bus.metrics.query(name, namespace="AWS/Lambda", dimensions=here).sum == 1, (name, resource)
+            for name, n in expected.items():
+                assert bus.metrics.query(name, namespace="AWS/Lambda", dimensions=here).sum == n, (name, resource)
 
 
 # -- metrics of one's own ----------------------------------------------------------------------------------------------
