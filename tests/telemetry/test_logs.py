@@ -561,6 +561,24 @@ async def test_a_handler_manages_logs_as_its_role() -> None:
         assert "logs:DeleteLogGroup" in text
 
 
+async def test_a_version_logs_as_the_role_that_it_was_published_with() -> None:
+    """And what ran before a change of the role is judged by the role that it ran as."""
+    bus = make_bus()
+    bus.roles.create("mute")
+    f = bus.add_function("f", Recorder())
+    version = f.publish_version()
+    async with bus:
+        first = await bus.invoke(f)
+        f.update_configuration(role="mute")
+        await bus.invoke(f)
+        last = await bus.invoke(version)
+        starts = [line for line in messages(bus, "f") if line.startswith("START")]
+    assert starts == [
+        f"START RequestId: {first.request_id} Version: $LATEST\n",
+        f"START RequestId: {last.request_id} Version: 1\n",
+    ]
+
+
 # -- what the bus says -------------------------------------------------------------------------------------------------
 
 
