@@ -87,7 +87,7 @@ class Settling:
         event.throttles += 1
         throttled = Throttled(self.pool.reason)
         event.last = Attempt(now, 0.0, throttled, None, event.number, now - event.at, False, None, event.last)
-        self.bus.journal.throttled(self, event.last)
+        self.bus.journal.throttled(self, event)
         match self.verdict(event, throttled, event.throttles, now):
             case RetryAt(when):
                 self.wait_until(event, when)

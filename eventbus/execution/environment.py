@@ -84,6 +84,8 @@ class Environment:
         self.generation = lane.generation
         self.configuration: Configuration = lane.configuration
         """What its function was configured with when it was made, and is for as long as it lives."""
+        self.source = lane.source
+        """Whom its code acts as: the role that its function had then."""
         self.phase = Phase.COLD
         self.event: Event | None = None
         self.started = 0.0

@@ -18,6 +18,7 @@ from eventbus.execution.outcome import Failed, Succeeded
 from eventbus.execution.sandbox.sandbox import Sandbox
 from eventbus.execution.sandbox.values import Answer, Done, Failure, Init, Request, SandboxSpec
 from eventbus.execution.sandbox.variables import process_variables
+from eventbus.execution.variables import lambda_variables
 from eventbus.functions.package import Packaged
 
 if TYPE_CHECKING:
@@ -114,17 +115,7 @@ class ProcessEnvironment(Environment):
         assert isinstance(lane.handler, Packaged)
         code = lane.handler.code
         variables = process_variables(
-            configuration.environment,
-            name=lane.function.name,
-            version=lane.version,
-            memory=configuration.memory,
-            region=lane.bus.region,
-            handler=code.handler,
-            directory=str(code.directory),
-            runtime=code.runtime,
-            log_group=lane.log_group,
-            log_stream=self.log_stream,
-            init_type=self.init_type,
+            lambda_variables(self, code.handler), directory=str(code.directory), runtime=code.runtime
         )
         return SandboxSpec(
             handler=code.handler,
