@@ -29,6 +29,7 @@ class ConfiguredTable(ReadingTable):
         self.deletion_protection = False
         """Whether `delete_table` is refused."""
         self.billing_mode = "PAY_PER_REQUEST"
+        self.tags: dict[str, str] = {}
 
     def __repr__(self) -> str:
         stream = "no stream" if self._stream is None else f"stream {self._stream.view_type}"

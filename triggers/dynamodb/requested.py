@@ -53,6 +53,20 @@ def requested_table(request: Mapping[str, Any]) -> RequestedTable:
     )
 
 
+MOST_TAGS = 50
+
+
+def checked_tags(listed: Iterable[Mapping[str, str]], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Tags as a mapping, with those that were there before. Raises ValidationError (TagResource, 2026)."""
+    tags = {**(known or {}), **{tag["Key"]: tag["Value"] for tag in listed}}
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or len(value) > 256:
+            raise ValidationError.of("a tag has a key of 1 to 128 characters and a value of up to 256")
+    if len(tags) > MOST_TAGS:
+        raise ValidationError(f"Too many tags: the limit is {MOST_TAGS} tags per resource.")
+    return tags
+
+
 def attribute_types(definitions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """AttributeDefinitions as a mapping."""
     types: dict[str, str] = {}
