@@ -56,7 +56,8 @@ class ServiceMap:
 
     def passed_role(self, arn: str) -> Role | None:
         """The role that a caller hands to a service, which takes the permission to pass it; None if there is none."""
-        role = self.identities.role(arn.rpartition("/")[2])
+        name = arn.rpartition("/")[2]
+        role = self.identities.role(name) or self.bus.roles.get(name)
         if role is None or role.arn != arn:
             return None
         self.allow("iam:PassRole", role)
