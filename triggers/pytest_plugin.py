@@ -1,5 +1,5 @@
-"""Fixtures for tests of event flows: `bus` (with a virtual clock), `s3`, `sns`, `sqs`, `dynamodb`, `kinesis`, `eventbridge`
-and `schedule`; and `aws`, inside which every boto3 and aiobotocore client talks to the bus.
+"""Fixtures for tests of event flows: `bus` (with a virtual clock), `s3`, `sns`, `sqs`, `dynamodb`, `kinesis`,
+`eventbridge` and `schedule`; and `aws`, inside which every boto3 and aiobotocore client talks to the bus.
 
 An asynchronous test that uses one of them runs inside `async with bus:`, on whatever event loop runs the test (the
 pytest plugins of anyio, asyncio and trio all do), so a whole put → retry → dead-letter test is this:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 from eventbus.bus import EventBus
 from eventbus.clock import VirtualClock
@@ -67,6 +67,14 @@ class MockedAWS:
     def _fresh(self) -> AWS:
         clock = self._options["clock"]
         return AWS(EventBus(**{**self._options, "clock": clock() if inspect.isclass(clock) else clock}))
+
+
+@overload
+def mock_aws(test: T, /) -> T: ...
+
+
+@overload
+def mock_aws(test: None = None, /, **options: Any) -> MockedAWS: ...
 
 
 def mock_aws(test: Callable[..., Any] | None = None, /, **options: Any) -> Any:
