@@ -12,11 +12,11 @@ from triggers.aws import mock_aws
 
 
 def names() -> list[str]:
-    return [bucket["Name"] for bucket in boto3.client("s3", region_name="us-east-1").list_buckets()["Buckets"]]
+    return [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]]
 
 
 def make(name: str) -> list[str]:
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=name)
+    boto3.client("s3").create_bucket(Bucket=name)
     return names()
 
 
@@ -54,7 +54,7 @@ class TestStarted(unittest.TestCase):
         self.mock.stop()
 
     def test_started_by_hand_with_options_of_the_bus(self) -> None:
-        assert boto3.client("sts", region_name="us-east-1").get_caller_identity()["Account"] == "999999999999"
+        assert boto3.client("sts").get_caller_identity()["Account"] == "999999999999"
 
 
 def test_a_block_gives_what_is_served_and_every_block_is_fresh() -> None:
@@ -72,7 +72,7 @@ def test_what_the_calls_cause_happens() -> None:
         make("photos")
         function = aws.bus.add_function("f", lambda event, context: seen.append(event["Records"][0]["eventName"]))
         function.allow(aws.bus.service("S3")["photos"])
-        s3 = boto3.client("s3", region_name="us-east-1")
+        s3 = boto3.client("s3")
         wiring = [{"LambdaFunctionArn": function.arn, "Events": ["s3:ObjectCreated:*"]}]
         s3.put_bucket_notification_configuration(
             Bucket="photos", NotificationConfiguration={"LambdaFunctionConfigurations": wiring}
