@@ -50,6 +50,20 @@ class TestDynamoDB:
         pages = client.get_paginator("list_tables").paginate(PaginationConfig={"PageSize": 1})
         assert [name for page in pages for name in page["TableNames"]] == ["one", "three", "two"]
 
+    def test_only_a_provisioned_table_has_capacity_units_and_it_must(self) -> None:
+        client = boto3.client("dynamodb")
+        provisioned = {**SCHEMA, "BillingMode": "PROVISIONED"}
+        units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 2}
+        assert refusal(client.create_table, TableName="cats", **provisioned) == ("ValidationException", 400)
+        too_much = {**SCHEMA, "ProvisionedThroughput": units}
+        assert refusal(client.create_table, TableName="cats", **too_much) == ("ValidationException", 400)
+        client.create_table(TableName="cats", **provisioned, ProvisionedThroughput=units)
+        found = client.describe_table(TableName="cats")["Table"]["ProvisionedThroughput"]
+        assert {name: found[name] for name in units} == units
+        client.update_table(TableName="cats", BillingMode="PAY_PER_REQUEST")
+        found = client.describe_table(TableName="cats")["Table"]["ProvisionedThroughput"]
+        assert (found["ReadCapacityUnits"], found["WriteCapacityUnits"]) == (0, 0)
+
     def test_every_type_of_attribute_comes_back(self, table: Any) -> None:
         item = {
             "id": "a", "n": 1, "none": None, "yes": True, "bytes": b"\xff\x00", "set": {"x", "y"}, "numbers": {1, 2},

@@ -171,7 +171,10 @@ class TestScheduler:
 
     def test_schedules_are_described_listed_changed_and_deleted(self, scheduler: Any, bus: EventBus) -> None:
         target = {"Arn": bus.add_function("f", Recorder()).arn, "RoleArn": role_for("scheduler")}
-        scheduler.create_schedule_group(Name="g")
+        group = scheduler.create_schedule_group(Name="g", Tags=[{"Key": "a", "Value": "1"}])["ScheduleGroupArn"]
+        scheduler.tag_resource(ResourceArn=group, Tags=[{"Key": "b", "Value": "2"}])
+        scheduler.untag_resource(ResourceArn=group, TagKeys=["a"])
+        assert scheduler.list_tags_for_resource(ResourceArn=group)["Tags"] == [{"Key": "b", "Value": "2"}]
         given: dict[str, Any] = {"GroupName": "g", "FlexibleTimeWindow": OFF, "Target": target}
         for name in ("a", "b", "c"):
             scheduler.create_schedule(Name=name, ScheduleExpression="rate(1 hour)", **given)

@@ -13,6 +13,7 @@ from triggers.dynamodb.requested import (
     checked_tags,
     requested_index,
     requested_table,
+    requested_throughput,
     requested_view_type,
 )
 from triggers.dynamodb.stream import check_limit
@@ -27,7 +28,7 @@ Request = Mapping[str, Any]
 Response = dict[str, Any]
 
 _ITEMS = ("Item", "Key", "ExclusiveStartKey")
-_IGNORED = "ProvisionedThroughput SSESpecification TableClass WarmThroughput OnDemandThroughput"
+_IGNORED = "SSESpecification TableClass WarmThroughput OnDemandThroughput"
 """Members that are accepted and change nothing."""
 
 
@@ -121,13 +122,14 @@ def _create_table(service: DynamoDB, request: Request) -> Response:
         "CreateTable",
         "TableName KeySchema AttributeDefinitions",
         "LocalSecondaryIndexes GlobalSecondaryIndexes BillingMode StreamSpecification DeletionProtectionEnabled Tags "
-        + _IGNORED,
+        "ProvisionedThroughput " + _IGNORED,
     )
     arn = service.arn.removesuffix("*") + str(request["TableName"])
     _allowed(service, "CreateTable", arn, f'"{arn}"')
     wanted, tags = requested_table(request), checked_tags(request.get("Tags") or ())
     table = service.add_table(wanted.schema, wanted.view_type)
     table.deletion_protection, table.billing_mode, table.tags = wanted.is_protected, wanted.billing_mode, tags
+    table.provisioned_throughput = wanted.throughput
     return {"TableDescription": table.describe()}
 
 
@@ -168,8 +170,11 @@ def _update_table(service: DynamoDB, request: Request) -> Response:
         request,
         "UpdateTable",
         "AttributeDefinitions BillingMode StreamSpecification GlobalSecondaryIndexUpdates DeletionProtectionEnabled "
-        + _IGNORED,
+        "ProvisionedThroughput " + _IGNORED,
     )
+    throughput = table.provisioned_throughput
+    if request.get("BillingMode") is not None or request.get("ProvisionedThroughput") is not None:
+        throughput = requested_throughput(request, request.get("BillingMode") or table.billing_mode)
     updates = request.get("GlobalSecondaryIndexUpdates") or ()
     types = {**table.attribute_types, **attribute_types(request.get("AttributeDefinitions") or ())}
     created = [requested_index(u["Create"], types, is_local=False) for u in updates if u.get("Create")]
@@ -187,6 +192,7 @@ def _update_table(service: DynamoDB, request: Request) -> Response:
             table.delete_index(update["Delete"]["IndexName"])
     if request.get("DeletionProtectionEnabled") is not None:
         table.deletion_protection = bool(request["DeletionProtectionEnabled"])
+    table.provisioned_throughput = throughput
     if request.get("BillingMode") is not None:
         table.billing_mode = request["BillingMode"]
     return {"TableDescription": table.describe()}

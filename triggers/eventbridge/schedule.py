@@ -62,6 +62,7 @@ class Schedule:
         """What schedules act as that are created without a role of their own."""
         self._groups: dict[str, dict[str, NamedSchedule]] = {"default": {}}
         self._groups_created_at = {"default": bus.clock.now()}
+        self._group_tags: dict[str, dict[str, str]] = {"default": {}}
         bus.when_started(self._take_up)
 
     def __repr__(self) -> str:
@@ -202,7 +203,7 @@ class Schedule:
         if name in self._groups:
             raise ScheduleConflict(f"Schedule group {name} already exists.")
         self._groups[name] = {}
-        self._groups_created_at[name] = self.bus.clock.now()
+        self._groups_created_at[name], self._group_tags[name] = self.bus.clock.now(), {}
 
     def delete_group(self, name: str) -> None:
         """Delete a group and its schedules: DeleteScheduleGroup. Raises ScheduleNotValid for `default`."""
@@ -211,7 +212,12 @@ class Schedule:
             raise ScheduleNotValid("The default schedule group cannot be deleted.")
         for schedule in list(schedules.values()):
             self.completed(schedule)
-        del self._groups[name], self._groups_created_at[name]
+        del self._groups[name], self._groups_created_at[name], self._group_tags[name]
+
+    def group_tags(self, name: str) -> dict[str, str]:
+        """The tags of a group, which you may change. Raises ScheduleNotFound."""
+        self._group(name)
+        return self._group_tags[name]
 
     def describe_group(self, name: str) -> dict[str, Any]:
         """A group in boto3's shape: GetScheduleGroup. Raises ScheduleNotFound."""

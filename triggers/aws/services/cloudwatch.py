@@ -20,6 +20,10 @@ class InvalidParameterCombination(AWSError, ValueError):
     code, status = "InvalidParameterCombination", 400
 
 
+class MissingParameter(AWSError, ValueError):
+    code, status = "MissingParameter", 400
+
+
 class CloudWatchMap(ServiceMap):
     """Metrics are found by namespace, name and dimensions."""
 
@@ -97,6 +101,9 @@ class CloudWatchMap(ServiceMap):
         self, metric: Input, statistic: str, period: int, unit: str | None, span: dict[str, float]
     ) -> list[tuple[float, float, str]]:
         """Instant, value and unit of every period that has data, oldest first."""
+        for name in ("Namespace", "MetricName"):
+            if name not in metric:
+                raise MissingParameter(f"The parameter {name} is required.")
         found = self.bus.metrics.data(
             metric["MetricName"],
             namespace=metric["Namespace"],

@@ -110,11 +110,11 @@ class KinesisMap(JSONServiceMap):
     def put_record(self, wanted: Input) -> Deed:
         key = wanted.get("ExplicitHashKey")
         stream = self._stream(wanted)
-        return deed(stream.put_record, wanted["Data"], wanted["PartitionKey"], explicit_hash_key=key).then(_put)
+        return deed(stream.put_record, wanted["Data"], _partition_key(wanted), explicit_hash_key=key).then(_put)
 
     def put_records(self, wanted: Input) -> Deed:
         entries = [
-            {"data": entry["Data"], "partition_key": entry["PartitionKey"]}
+            {"data": entry["Data"], "partition_key": _partition_key(entry)}
             | given(explicit_hash_key=entry.get("ExplicitHashKey"))
             for entry in wanted["Records"]
         ]
@@ -168,6 +168,12 @@ class KinesisMap(JSONServiceMap):
 
 _ON_DEMAND_SHARDS = 4
 """Shards that a stream in on-demand mode begins with (Kinesis developer guide, 2026)."""
+
+
+def _partition_key(entry: Input) -> str:
+    if "PartitionKey" not in entry:
+        raise InvalidArgument("PartitionKey must be provided.")
+    return str(entry["PartitionKey"])
 
 
 def _without(stream: Stream, keys: Iterable[str]) -> None:

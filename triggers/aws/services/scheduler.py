@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from triggers.aws.services import ServiceMap, page
+from triggers.aws.services import ServiceMap, page, tag_list, tags_of
 from triggers.aws.services.deeds import Input, Result, given, member
-from triggers.eventbridge import NamedSchedule, Schedule, ScheduleNotValid
+from triggers.eventbridge import NamedSchedule, Schedule, ScheduleNotFound, ScheduleNotValid
 
 PAGE = 100
 """Items of one page (EventBridge Scheduler API reference, ListSchedules, 2026)."""
@@ -94,6 +94,7 @@ class SchedulerMap(ServiceMap):
         name = wanted["Name"]
         self.allow("scheduler:CreateScheduleGroup", None, self._group_arn(name))
         self._scheduler.create_group(name)
+        self._scheduler.group_tags(name).update(tags_of(wanted.get("Tags")))
         return {"ScheduleGroupArn": self._group_arn(name)}
 
     def get_schedule_group(self, wanted: Input) -> Result:
@@ -111,6 +112,29 @@ class SchedulerMap(ServiceMap):
         names = sorted(name for name in self._scheduler.groups if name.startswith(prefix))
         shown, token = _page(names, wanted, key=str)
         return {"ScheduleGroups": [self._scheduler.describe_group(name) for name in shown], "NextToken": token}
+
+    # -- tags, which groups have -------------------------------------------------------------------------------------
+
+    def tag_resource(self, wanted: Input) -> Result:
+        self._tags(wanted, "TagResource").update(tags_of(wanted["Tags"]))
+        return {}
+
+    def untag_resource(self, wanted: Input) -> Result:
+        tags = self._tags(wanted, "UntagResource")
+        for key in wanted["TagKeys"]:
+            tags.pop(key, None)
+        return {}
+
+    def list_tags_for_resource(self, wanted: Input) -> Result:
+        return {"Tags": tag_list(self._tags(wanted, "ListTagsForResource"))}
+
+    def _tags(self, wanted: Input, action: str) -> dict[str, str]:
+        arn = wanted["ResourceArn"]
+        self.allow(f"scheduler:{action}", None, arn)
+        name = arn.rpartition("/")[2]
+        if arn != self._group_arn(name):
+            raise ScheduleNotFound(f"Schedule group {name} does not exist.")
+        return self._scheduler.group_tags(name)
 
     def _group_arn(self, name: str) -> str:
         default: str = self._scheduler.describe_group("default")["Arn"]
