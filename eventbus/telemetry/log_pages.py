@@ -1,7 +1,7 @@
 """Pages of log events, and the tokens between them; pure.
 
 Every event of a group has a number that grows with its time, so that a page goes on where the one before has ended,
-whatever was written or forgotten since.
+whatever was written or forgotten since; but for those of one microsecond, which are counted.
 """
 
 from __future__ import annotations

@@ -241,7 +241,8 @@ class Logs(ReadableLogs):
     def _authorize(self, action: str, group: str, stream: str | None = None) -> None:
         bus = self._bus
         arn = f"arn:{bus.partition}:logs:{bus.region}:{bus.account_id}:log-group:{self._named(group)}"
-        bus.authorize(f"logs:{action}", arn if stream is None else f"{arn}:log-stream:{stream}", None, '"*"')
+        # What is about a whole group is about a stream without a name, so that a policy for "...:group:*" allows it.
+        bus.authorize(f"logs:{action}", f"{arn}:log-stream:{stream or ''}", None, '"*"')
 
 
 def last_bytes(text: str, limit: int) -> str:
