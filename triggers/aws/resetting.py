@@ -24,7 +24,7 @@ def drop(bus: EventBus, declared: set[str]) -> None:
     for arn, delete in list(_resources(bus)):
         if arn not in declared:
             delete()
-    for group in set(bus.logs.made) - declared:
+    for group in sorted(set(bus.logs.made) - declared):
         bus.logs.delete_log_group(group)
 
 
