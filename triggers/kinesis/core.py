@@ -29,6 +29,7 @@ class StreamCore:
         self.arn = f"arn:{bus.partition}:kinesis:{bus.region}:{bus.account_id}:stream/{name}"
         self.label = f'kinesis["{name}"]'
         self.created_at = bus.clock.now()
+        self.tags: dict[str, str] = {}
         self.is_deleted = False
         self._retention = retention
         self._shards: dict[str, Shard] = {}
