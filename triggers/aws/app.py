@@ -76,7 +76,7 @@ class App:
     ) -> None:
         if isinstance(hosts, str):
             raise ConfigurationError(f"hosts takes a collection of names: [{hosts!r}]")
-        self.front = Front(bus, verify_signatures=verify_signatures, secrets=secrets)
+        self.front = Front(bus, verify_signatures=verify_signatures, secrets=secrets, keeps=True)
         self._control = Control(self.front)
         self._bus = bus
         self._hosts = _HOSTS | {host.lower() for host in hosts}

@@ -142,6 +142,8 @@ class Control:
         for letter in list(bus.dead_letters):
             bus.dead_letters.take(letter)
         self._front.identities.roles.clear()
+        if self._front.journal is not None:
+            self._front.journal.clear()
 
 
 def _json(status: int, value: Any) -> Response:
