@@ -14,7 +14,7 @@ import anyio
 import attrs
 
 from eventbus.errors import BusClosed, BusNotRunning, ConfigurationError
-from triggers.aws import routing
+from triggers.aws import execution, routing
 from triggers.aws.control import Control
 from triggers.aws.errors import WireError
 from triggers.aws.front import Front
@@ -92,6 +92,8 @@ class App:
             await _live(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
+        elif (executed := execution.find(self._bus, scope, self._hosts)) is not None:
+            await execution.serve(*executed, receive, send)
         else:
             await self._serve(scope, receive, send)
 

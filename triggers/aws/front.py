@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from eventbus.bus import EventBus
 
 _MAPS = {"s3": "S3Map", "sns": "SNSMap", "sqs": "SQSMap", "iam": "IAMMap", "sts": "STSMap"}
+_MAPS |= {"apigateway": "APIGatewayMap", "apigatewayv2": "APIGatewayV2Map"}
 """The services that are served; a map is imported with the first request for it, which halves the time to start."""
 _READABLE = " !\"#$&'()*+,-./:;<=>?@[]^_`{|}~"
 _VALIDATOR = ParamValidator()

@@ -23,6 +23,7 @@ SIGNING_NAMES: Mapping[str, str] = {
     "sqs": "sqs",
     "iam": "iam",
     "sts": "sts",
+    "apigateway": "apigateway",
 }
 """boto3's name of the service by the name that requests to it are signed with."""
 TARGETS: Mapping[str, str] = {"AmazonSQS": "sqs"}
@@ -53,6 +54,8 @@ def find_service(request: Request) -> str:
     if name := signed.rpartition("/")[2]:
         if name not in SIGNING_NAMES:
             raise UnknownService(f"eventbus has no service {name[:50]!r}; it has {', '.join(SIGNING_NAMES)}")
+        if name == "apigateway" and request.path.startswith("/v2/"):
+            return "apigatewayv2"
         return SIGNING_NAMES[name]
     target = request.headers.get("x-amz-target", "").partition(".")[0]
     if target:
