@@ -74,9 +74,7 @@ async def serving(
         raise failure
 
 
-async def _accept(
-    listener: anyio.abc.Listener[anyio.abc.SocketStream], server: _Server, tasks: anyio.abc.TaskGroup
-) -> None:
+async def _accept(listener: Any, server: _Server, tasks: anyio.abc.TaskGroup) -> None:
     while True:
         try:
             stream = await listener.accept()

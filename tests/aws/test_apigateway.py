@@ -185,8 +185,9 @@ def test_what_is_refused_changes_nothing(bus: EventBus, aws: AWS, function: str)
     ]
     before = client.get_routes(ApiId=api)["Items"]
     for code, call in refused:
+        attempt: Any = call
         with pytest.raises(ClientError) as caught:
-            call()
+            attempt()
         assert caught.value.response["Error"]["Code"] == code
     assert client.get_routes(ApiId=api)["Items"] == before
     client.delete_api(ApiId=api)

@@ -114,6 +114,9 @@ def test_what_came_and_went_leaves_nothing_behind(tmp_path: Path) -> None:
             sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "5"})
             sqs.delete_queue(QueueUrl=url)
             sns.delete_topic(TopicArn=sns.create_topic(Name="t")["TopicArn"])
+            api = client("apigatewayv2").create_api(Name="a", ProtocolType="HTTP")["ApiId"]
+            client("apigatewayv2").create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+            client("apigatewayv2").delete_api(ApiId=api)
         journal = app.front.journal
         assert journal is not None
         assert len(journal) == 0
@@ -128,6 +131,29 @@ def test_what_something_else_names_is_done_and_undone_in_its_order(tmp_path: Pat
     with served(tmp_path / "bus.db"):
         assert everything() == before
         assert before["queues"] == []
+
+
+def test_what_goes_alone_takes_nothing_along(tmp_path: Path) -> None:
+    """A subscription is ended, a bucket and a queue have the same name, an API is as it was."""
+    with served(tmp_path / "bus.db"):
+        s3, sqs, sns, http = (client(name) for name in ("s3", "sqs", "sns", "apigatewayv2"))
+        s3.create_bucket(Bucket="same")
+        _, arn = queue_with_arn(sqs, "other")
+        sqs.delete_queue(QueueUrl=sqs.create_queue(QueueName="same")["QueueUrl"])
+        topic = sns.create_topic(Name="same")["TopicArn"]
+        subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
+        sns.set_subscription_attributes(
+            SubscriptionArn=subscription, AttributeName="RawMessageDelivery", AttributeValue="true"
+        )
+        sns.unsubscribe(SubscriptionArn=subscription)
+        api = http.create_api(Name="same", ProtocolType="HTTP")["ApiId"]
+        http.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+        before = everything()
+        stages = http.get_stages(ApiId=api)["Items"]
+    with served(tmp_path / "bus.db"):
+        assert everything() == before
+        assert client("apigatewayv2").get_stages(ApiId=api)["Items"] == stages
+        assert before["subscriptions"] == []
 
 
 def test_what_was_refused_is_not_done_again(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from triggers.aws import chunked, protocols, routing, signing
 from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotImplementedHere
 from triggers.aws.http import Request, Response
 from triggers.aws.identity import Identities
-from triggers.aws.journal import Entry, Journal, about, is_kept, kept_headers
+from triggers.aws.journal import Entry, Journal, about, is_kept, kept_headers, made
 from triggers.aws.models import operation_model, protocol_of
 from triggers.aws.protocols import Protocol
 from triggers.aws.services import ServiceMap
@@ -98,7 +98,7 @@ class Front:
                 outcome = self._begun(exchange)
                 if isinstance(outcome, Deed):
                     outcome = await outcome.do()
-            self._write_down(exchange)
+            self._write_down(exchange, outcome)
             if self.bus.is_running:
                 await self.bus.synced()
             return self._answer(exchange, outcome)
@@ -114,7 +114,7 @@ class Front:
                 outcome = self._begun(exchange)
                 if isinstance(outcome, Deed):
                     outcome = outcome.do_nowait()
-            self._write_down(exchange)
+            self._write_down(exchange, outcome)
             return self._answer(exchange, outcome)
         except Exception as error:
             return self._refuse(exchange, error, request.method)
@@ -206,9 +206,9 @@ class Front:
         with self.bus.ids.drawn_from(exchange.entry.seed):
             return exchange.act(exchange.given)
 
-    def _write_down(self, exchange: Exchange) -> None:
+    def _write_down(self, exchange: Exchange, result: Result) -> None:
         if exchange.entry is not None and self.journal is not None:
-            self.journal.add(exchange.entry)
+            self.journal.add(made(exchange.entry, result))
 
     # -- who sends it, and what is answered ---------------------------------------------------------------------------
 

@@ -55,12 +55,20 @@ _NAMES = (
     "StreamName", "StreamARN", "EventBusName", "ArchiveName", "GroupName", "logGroupName", "restApiId", "ApiId", "Name",
 )  # fmt: skip
 """Members of inputs that name what an operation is about."""
-_WHOLE = frozenset(
-    ("DeleteBucket", "DeleteTopic", "DeleteQueue", "DeleteRole", "DeleteFunction", "DeleteTable", "DeleteStream",
-     "DeleteRule", "DeleteEventBus", "DeleteSchedule", "DeleteArchive", "DeleteLogGroup", "DeleteRestApi", "DeleteApi",
-     "Unsubscribe")
-)  # fmt: skip
-"""Operations after which nothing is left of what they name."""
+_WHOLE = {
+    "DeleteApi": "CreateApi",
+    "DeleteBucket": "CreateBucket",
+    "DeleteFunction": "CreateFunction",
+    "DeleteQueue": "CreateQueue",
+    "DeleteRestApi": "CreateRestApi",
+    "DeleteRole": "CreateRole",
+    "DeleteStream": "CreateStream",
+    "DeleteTable": "CreateTable",
+    "DeleteTopic": "CreateTopic",
+}
+"""Operations after which nothing is left of what another one made."""
+_NAMED_BY_ANSWER = {"CreateApi": "ApiId", "CreateRestApi": "id"}
+"""Where the name of what was made is in the answer alone."""
 _HIDDEN = frozenset(("authorization", "cookie", "x-amz-security-token", "connection", "expect", "user-agent"))
 
 
@@ -110,7 +118,7 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         """A request has been done: a fact, in the same batch as what it did."""
-        if entry.operation in _WHOLE and self._forget(entry.about):
+        if entry.operation in _WHOLE and self._forget(entry):
             return
         number = self._numbers.draw()
         request = entry.request
@@ -137,12 +145,16 @@ class Journal:
         """Nothing is left of what was set up."""
         self._drop(list(self._entries))
 
-    def _forget(self, about: str) -> bool:
+    def _forget(self, deletion: Entry) -> bool:
         """Drop what was asked of a resource that is gone; whether that was possible."""
-        own = [number for number, entry in self._entries.items() if _same(entry.about, about)]
-        if not own:
+        own = [
+            number
+            for number, entry in self._entries.items()
+            if entry.service == deletion.service and _same(entry.about, deletion.about)
+        ]
+        if not own or self._entries[own[0]].operation != _WHOLE[deletion.operation]:
             return False
-        name = about.rstrip("/").rpartition("/")[2].rpartition(":")[2]
+        name = deletion.about.rstrip("/").rpartition("/")[2].rpartition(":")[2]
         others = (entry for number, entry in self._entries.items() if number > own[0] and number not in own)
         if any(entry.names(name) for entry in others):
             return False
@@ -169,8 +181,15 @@ def kept_headers(request: Request) -> dict[str, str]:
 
 
 def about(given: dict[str, Any]) -> str:
-    """The name of what an input is about."""
-    return next((str(given[name]) for name in _NAMES if given.get(name)), "")
+    """The name of what an input is about, with the qualifier of a part of it."""
+    name = next((str(given[name]) for name in _NAMES if given.get(name)), "")
+    return f"{name}?{given['Qualifier']}" if given.get("Qualifier") else name
+
+
+def made(entry: Entry, result: dict[str, Any]) -> Entry:
+    """An entry that knows the name of what it has made."""
+    member = _NAMED_BY_ANSWER.get(entry.operation)
+    return entry if member is None else attrs.evolve(entry, about=str(result[member]))
 
 
 def _same(one: str, other: str) -> bool:
