@@ -1,4 +1,4 @@
-"""Bytes from a hostile client, over sockets, at both fronts: refused or cut off, never our fault; the next is served."""
+"""Bytes from a hostile client, over sockets, at both fronts: never our fault, and the next client is served."""
 
 from __future__ import annotations
 
