@@ -146,7 +146,7 @@ def server(command: list[str], port: int, **environment: str) -> Iterator[str]:
                 try:
                     urlopen(url, timeout=1).close()
                     break
-                except URLError as error:
+                except (URLError, OSError) as error:
                     if hasattr(error, "code"):
                         break
                     time.sleep(0.1)
