@@ -85,7 +85,13 @@ class _Late:
 
 
 def _import() -> None:
+    """Import the application, and the models that the event loop would wait longest for."""
     import triggers.aws.app  # noqa: F401
+    from triggers.aws.models import routes, service_model
+
+    for service in ("s3", "sns", "sqs"):
+        service_model(service)
+    routes("s3")
 
 
 def _app(bus: EventBus, **options: Any) -> App:
