@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eventbus.delivery.dead_letters import DeadLetter, letter_of
 from eventbus.delivery.destinations import send_to_dead_letter_queue, send_to_destination
-from eventbus.delivery.event import Attempt, Event, State
+from eventbus.delivery.event import Attempt, DetailedAttempt, Event, State
 from eventbus.delivery.retry import MAX_HOPS, Decision, Discard, Finished, Reason, RetryAt, decide
 from eventbus.errors import BusClosed, ResourceNotFound
 from eventbus.execution.outcome import Failed, Outcome, Struck, Succeeded, Throttled
@@ -131,7 +131,7 @@ class Settling:
     def settle(self, event: Event, attempt: Attempt) -> None:
         """Decide what follows an attempt, and do it."""
         outcome = attempt.outcome
-        if event.target is not None:
+        if isinstance(attempt, DetailedAttempt) and event.target is not None:
             attempt.qualifier = event.target.qualifier
         if event.reply is not None:
             assert not isinstance(outcome, Throttled)

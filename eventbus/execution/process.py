@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.abc
 
+from eventbus.delivery.event import DetailedAttempt
 from eventbus.delivery.payload import Encoded, decode, encode, received
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Succeeded
@@ -102,7 +103,7 @@ class ProcessEnvironment(Environment):
 
     def measure(self, attempt: Attempt) -> None:
         """Put the most memory that was used into an attempt."""
-        if self._done is not None:
+        if self._done is not None and isinstance(attempt, DetailedAttempt):
             attempt.memory_used = -(-self._done.peak_memory // MEGABYTE)
         if attempt.is_cold and self.repeated_init is not None and self.repeated_init.failure is not None:
             self.repeated_lines = self._take_lines()  # the handler never ran
