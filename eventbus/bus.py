@@ -176,6 +176,7 @@ class EventBus(Publishing):
         self._ended_finished = self._ended_dead_lettered = 0
         self._tmp = TemporaryDirectories()
         self._resources: dict[str, Target] = {}
+        self._at_open: list[Callable[[], None]] = []
         self._at_start: list[Callable[[], None]] = []
         self._token: anyio.lowlevel.EventLoopToken | None = None
         self._thread = 0
@@ -217,6 +218,12 @@ class EventBus(Publishing):
         if self.store is not None:
             self.store.open()
             self.store.log.faults = self.faults
+            try:
+                for declare in self._at_open:
+                    declare()
+            except BaseException:
+                self.store.close()
+                raise
         self._token, self._thread = anyio.lowlevel.current_token(), threading.get_ident()
         self.clock.start(self.settle, self._change_resting)
         self._state = "running"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _MASK = (1 << 128) - 1
 _ODD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2^128 / golden ratio, odd: multiplying by it is a bijection on 128 bits
@@ -33,6 +35,15 @@ class Ids:
         """Draw other identifiers than the buses before this one that had the same seed and the same store."""
         self._random.seed(f"{self.key} {times}")
         self._streams.seed(f"log streams {self.key} {times}")
+
+    @contextmanager
+    def drawn_from(self, seed: str) -> Iterator[None]:
+        """Within the block, draw from a generator of its own: what is done again draws the same again."""
+        before, self._random = self._random, random.Random(seed)
+        try:
+            yield
+        finally:
+            self._random = before
 
     def request_id(self, number: int) -> str:
         """The request id of the event with this number; the same number always gives the same id."""

@@ -136,6 +136,14 @@ class Sources(Resources):
         self.outstanding += 1
         self.uncounted -= 1
 
+    def when_opened(self, declare: Callable[[], None]) -> None:
+        """Call something when the store is open and nothing has been taken up from it: the last to declare things.
+
+        It is for what keeps declarations themselves in the store; without a store it is never called.
+        """
+        if self._state == "new":
+            self._at_open.append(declare)
+
     def when_started(self, begin: Callable[[], None]) -> None:
         """Call something when the bus is entered, or now if it runs: how a source takes up what it owns in a store."""
         if self._state == "running":

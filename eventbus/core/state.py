@@ -76,6 +76,7 @@ class State:
     _budget: int
     _functions: dict[str, Function]
     _resources: dict[str, Target]
+    _at_open: list[Callable[[], None]]
     _at_start: list[Callable[[], None]]
     _token: anyio.lowlevel.EventLoopToken | None
     _thread: int

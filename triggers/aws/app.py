@@ -14,7 +14,7 @@ import anyio
 import attrs
 
 from eventbus.errors import BusClosed, BusNotRunning, ConfigurationError
-from triggers.aws import routing
+from triggers.aws import execution, routing
 from triggers.aws.control import Control
 from triggers.aws.errors import WireError
 from triggers.aws.front import Front
@@ -76,7 +76,7 @@ class App:
     ) -> None:
         if isinstance(hosts, str):
             raise ConfigurationError(f"hosts takes a collection of names: [{hosts!r}]")
-        self.front = Front(bus, verify_signatures=verify_signatures, secrets=secrets)
+        self.front = Front(bus, verify_signatures=verify_signatures, secrets=secrets, keeps=True)
         self._control = Control(self.front)
         self._bus = bus
         self._hosts = _HOSTS | {host.lower() for host in hosts}
@@ -92,6 +92,8 @@ class App:
             await _live(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
+        elif (executed := execution.find(self._bus, scope, self._hosts)) is not None:
+            await execution.serve(*executed, receive, send)
         else:
             await self._serve(scope, receive, send)
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from eventbus import EventBus, VirtualClock
 from eventbus.errors import EventBusError
-from triggers.aws.app import App
-from triggers.aws.serving import serve as serve_app
 from triggers.running import run_until_idle
 from triggers.script import BadScript, load, users_traceback
+from triggers.serving import Message, Receive, Send, serving
+
+if TYPE_CHECKING:
+    from triggers.aws.app import App
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -27,14 +32,21 @@ def serve(options: argparse.Namespace) -> int:
     except Exception as error:
         print(users_traceback(error, options.file), end="", file=sys.stderr)
         return 1
-    app = App(bus, hosts=options.host_name, verify_signatures=options.verify_signatures, secrets=secrets)
-
-    def listening(host: str, port: int) -> None:
-        shown = "localhost" if host in ("127.0.0.1", "::1") else host
-        print(f"eventbus serve: listening at http://{shown}:{port} (Ctrl-C stops)", flush=True)
+    options_of_app = {
+        "hosts": options.host_name,
+        "verify_signatures": options.verify_signatures,
+        "secrets": secrets,
+    }
+    late = _Late(lambda: _app(bus, **options_of_app))
+    if bus.store is not None:
+        late.load()  # it has to do again what was set up before, when the bus is entered
 
     async def work() -> None:
-        await serve_app(app, options.host, options.port, listening=listening)
+        async with serving(late, host=options.host, port=options.port) as (host, port):
+            shown = "localhost" if host in ("127.0.0.1", "::1") else host
+            print(f"eventbus serve: listening at http://{shown}:{port} (Ctrl-C stops)", flush=True)
+            await late.prepare()
+            await anyio.sleep_forever()
 
     ending = anyio.run(partial(run_until_idle, bus, work), backend=options.backend)
     if isinstance(ending.failure, EventBusError):
@@ -43,6 +55,49 @@ def serve(options: argparse.Namespace) -> int:
     if ending.failure is not None:
         raise ending.failure
     return 0
+
+
+class _Late:
+    """An application that is imported once there is a port: botocore's models take longer than all the rest."""
+
+    def __init__(self, make: Callable[[], App]) -> None:
+        self._make = make
+        self._app: App | None = None
+        self._lock = anyio.Lock()
+
+    def load(self) -> App:
+        """Make the application."""
+        self._app = self._make()
+        return self._app
+
+    async def prepare(self) -> App:
+        """The application; imported in a thread, and only once."""
+        async with self._lock:
+            if self._app is None:
+                await anyio.to_thread.run_sync(_import)
+                self.load().declare()
+        assert self._app is not None
+        return self._app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        app = self._app or await self.prepare()
+        await app(scope, receive, send)
+
+
+def _import() -> None:
+    """Import the application, and the models that the event loop would wait longest for."""
+    import triggers.aws.app  # noqa: F401
+    from triggers.aws.models import routes, service_model
+
+    for service in ("s3", "sns", "sqs"):
+        service_model(service)
+    routes("s3")
+
+
+def _app(bus: EventBus, **options: Any) -> App:
+    from triggers.aws.app import App
+
+    return App(bus, **options)
 
 
 def _bus(options: argparse.Namespace) -> EventBus:

@@ -25,6 +25,7 @@ from eventbus.timestamps import iso_time
 from triggers.aws import resetting
 from triggers.aws.http import Request, Response
 from triggers.aws.protocols.json import dump, load
+from triggers.http.gateway import Gateway
 
 if TYPE_CHECKING:
     from triggers.aws.front import Front
@@ -145,6 +146,9 @@ class Control:
         for letter in list(bus.dead_letters):
             bus.dead_letters.take(letter)
         self._front.identities.roles.clear()
+        bus.shared(Gateway).clear()
+        if self._front.journal is not None:
+            self._front.journal.clear()
 
 
 def _json(status: int, value: Any) -> Response:

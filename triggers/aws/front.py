@@ -19,10 +19,12 @@ from botocore.validate import ParamValidator
 from eventbus.delivery.targets import Source
 from eventbus.errors import AWSError, BusClosed, BusNotRunning, EventBusError
 from eventbus.execution.current import acting_as, current_environment
+from eventbus.iam.principals import is_account_id
 from triggers.aws import chunked, compressed, protocols, routing, signing
 from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotImplementedHere
 from triggers.aws.http import Request, Response
 from triggers.aws.identity import Identities
+from triggers.aws.journal import Entry, Journal, about, is_kept, kept_headers, made
 from triggers.aws.models import operation_model, protocol_of
 from triggers.aws.protocols import Protocol
 from triggers.aws.services import ServiceMap
@@ -44,6 +46,8 @@ _MAPS = {
     "cloudwatch": "CloudWatchMap",
     "iam": "IAMMap",
     "sts": "STSMap",
+    "apigateway": "APIGatewayMap",
+    "apigatewayv2": "APIGatewayV2Map",
 }
 """The services that are served; a map is imported with the first request for it, which halves the time to start."""
 _READABLE = " !\"#$&'()*+,-./:;<=>?@[]^_`{|}~"
@@ -72,22 +76,32 @@ class Exchange:
     caller: Source | None = None
     given: Input = attrs.field(factory=dict)
     act: Any = None
+    entry: Entry | None = None
+    """What is written down of it, if it succeeds."""
 
 
 class Front:
     """What clients of AWS talk to on one bus.
 
     With `verify_signatures` a request is refused unless it is signed with the secret that `secrets` has for its key,
-    or with that of a temporary key.
+    or with that of a temporary key. With `keeps`, on a bus with a store, what is set up is there again after a restart.
     """
 
     def __init__(
-        self, bus: EventBus, *, verify_signatures: bool = False, secrets: Mapping[str, str] | None = None
+        self,
+        bus: EventBus,
+        *,
+        verify_signatures: bool = False,
+        secrets: Mapping[str, str] | None = None,
+        keeps: bool = False,
     ) -> None:
         self.bus = bus
+        self.journal: Journal | None = None
         self.identities = Identities(bus, secrets or {})
         self._verifies = verify_signatures
         self._maps: dict[str, ServiceMap] = {}
+        if keeps:
+            bus.when_opened(self._take_up)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request. Raises BusNotRunning or BusClosed; every other refusal is a response."""
@@ -95,9 +109,10 @@ class Front:
         try:
             self._read(request, exchange)
             with _acting(exchange.caller):
-                outcome = exchange.act(exchange.given)
+                outcome = self._begun(exchange)
                 if isinstance(outcome, Deed):
                     outcome = await outcome.do()
+            self._write_down(exchange, outcome)
             if self.bus.is_running:
                 await self.bus.synced()
             return self._answer(exchange, outcome)
@@ -110,9 +125,10 @@ class Front:
         try:
             self._read(request, exchange)
             with _acting(exchange.caller):
-                outcome = exchange.act(exchange.given)
+                outcome = self._begun(exchange)
                 if isinstance(outcome, Deed):
                     outcome = outcome.do_nowait()
+            self._write_down(exchange, outcome)
             return self._answer(exchange, outcome)
         except Exception as error:
             return self._refuse(exchange, error, request.method)
@@ -132,21 +148,85 @@ class Front:
         """Find out what is wanted, by whom, and what does it. Raises EventBusError."""
         signed = signing.credential(request)
         exchange.service = self._map(routing.find_service(request))
+        address = self._address(request, exchange)
+        self._identify(request, signed, exchange)
+        self._understand(request, address, exchange)
+        if self.journal is not None and is_kept(exchange.service.service, address.operation):
+            exchange.entry = self._entry(request, signed, exchange)
+
+    def _address(self, request: Request, exchange: Exchange) -> routing.Address:
         name = exchange.service.service
         exchange.protocol = _spoken(request, protocol_of(name))
         address = routing.find_operation(name, request)
         exchange.protocol = address.protocol
-        exchange.operation = operation = operation_model(name, address.operation, address.protocol)
-        self._identify(request, signed, exchange)
+        exchange.operation = operation_model(name, address.operation, address.protocol)
+        return address
+
+    def _understand(self, request: Request, address: routing.Address, exchange: Exchange) -> None:
+        operation = exchange.operation
+        assert operation is not None
         exchange.act = exchange.service.operation(operation.name)
         if exchange.act is None:
-            raise NotImplementedHere(name, operation.name)
+            raise NotImplementedHere(exchange.service.service, operation.name)
         if operation.http.get("method") != "GET" or request.body:
             request = chunked.decoded(request)
-        if name != "s3":  # whose objects are kept as they come
+        if exchange.service.service != "s3":  # whose objects are kept as they come
             request = compressed.inflated(request)
         exchange.given = protocols.parse(address.protocol, operation, request, address.labels)
         _validate(operation, exchange.given)
+
+    # -- what is there again after a restart --------------------------------------------------------------------------
+
+    def _take_up(self) -> None:
+        """Do again what clients set up before: to the rooms it is as if code had."""
+        journal = Journal(self.bus)
+        for entry in journal.entries():
+            self._do_again(entry)
+        self.journal = journal
+
+    def _do_again(self, entry: Entry) -> None:
+        exchange = self._begin()
+        try:
+            exchange.service = self._map(entry.service)
+            self._understand(entry.request, self._address(entry.request, exchange), exchange)
+            caller = None if entry.account is None else self.bus.source_of(f"arn:aws:iam::{entry.account}:root")
+            exchange.entry = entry
+            with _acting(caller):
+                outcome = self._begun(exchange)
+                if isinstance(outcome, Deed):
+                    outcome.do_nowait()
+        except EventBusError as error:
+            self.bus.log.error(
+                "wire_request_not_done_again",
+                request=f"{entry.service}:{entry.operation}",
+                resource=entry.about,
+                error=str(error),
+            )
+
+    def _entry(self, request: Request, signed: signing.Credential | None, exchange: Exchange) -> Entry:
+        assert exchange.operation is not None
+        key = None if signed is None or exchange.caller is None else signed.access_key
+        return Entry(
+            service=exchange.service.service,
+            operation=exchange.operation.name,
+            about=about(exchange.given),
+            seed=self.bus.ids.hex(32),
+            account=key if key is not None and is_account_id(key) else None,
+            request=attrs.evolve(request, headers=kept_headers(request)),
+        )
+
+    def _begun(self, exchange: Exchange) -> Any:
+        """What the map answers; what is written down draws its ids from a seed of its own."""
+        if exchange.entry is None:
+            return exchange.act(exchange.given)
+        with self.bus.ids.drawn_from(exchange.entry.seed):
+            return exchange.act(exchange.given)
+
+    def _write_down(self, exchange: Exchange, result: Result) -> None:
+        if exchange.entry is not None and self.journal is not None:
+            self.journal.add(made(exchange.entry, result))
+
+    # -- who sends it, and what is answered ---------------------------------------------------------------------------
 
     def _identify(self, request: Request, signed: signing.Credential | None, exchange: Exchange) -> None:
         assert exchange.operation is not None

@@ -172,15 +172,17 @@ def find_route(service: str, request: Request) -> tuple[str, dict[str, str]]:
     if len(parts) > 1 and not parts[-1] and service == "s3" and len(parts) == 2:
         parts.pop()  # a bucket, with or without a slash behind it
     nearest: tuple[str, dict[str, str]] | None = None
+    matched: dict[tuple[str, ...], dict[str, str] | None] = {}  # most routes of S3 have one of two paths
+    names = {name for name, _ in request.query}
     for route in routes(service).get(request.method, ()):
-        labels = route.match(parts)
+        if route.segments not in matched:
+            matched[route.segments] = route.match(parts)
+        labels = matched[route.segments]
         if labels is None:
             continue
         if route.is_marked(request):
             return route.operation, labels
-        if nearest is None and not any(
-            value is None and name not in dict(request.query) for name, value in route.marks
-        ):
+        if nearest is None and not any(value is None and name not in names for name, value in route.marks):
             nearest = route.operation, labels
     if nearest is None:
         raise UnknownOperation(f"{service} has no operation at {request.method} {request.path[:200]}")

@@ -29,6 +29,7 @@ SIGNING_NAMES: Mapping[str, str] = {
     "monitoring": "cloudwatch",
     "iam": "iam",
     "sts": "sts",
+    "apigateway": "apigateway",
 }
 """boto3's name of the service by the name that requests to it are signed with."""
 TARGETS: Mapping[str, str] = {
@@ -68,6 +69,8 @@ def find_service(request: Request) -> str:
     if name := signed.rpartition("/")[2]:
         if name not in SIGNING_NAMES:
             raise UnknownService(f"eventbus has no service {name[:50]!r}; it has {', '.join(SIGNING_NAMES)}")
+        if name == "apigateway" and request.path.startswith("/v2/"):
+            return "apigatewayv2"
         is_of_streams = name == "dynamodb" and TARGETS.get(target) == "dynamodbstreams"
         return "dynamodbstreams" if is_of_streams else SIGNING_NAMES[name]  # both are signed for as one
     if target:

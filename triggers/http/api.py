@@ -72,7 +72,8 @@ class Api(Wiring):
             return Refused.THROTTLED
         if (preflight := self.preflight(call.request)) is not None:
             return preflight
-        found = self._routes.find(call.request.method, call.path)
+        router = self._routes if stage.deployed is None else stage.deployed
+        found = router.find(call.request.method, call.path)
         if found is None:
             return Refused.NO_ROUTE
         call = self._routed(call, found)

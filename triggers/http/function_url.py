@@ -19,6 +19,7 @@ from eventbus.iam.principals import Principal
 from eventbus.telemetry.trace import Action
 from eventbus.timestamps import iso_time
 from triggers.http.cors import Cors, as_cors, is_preflight
+from triggers.http.endpoints import Endpoints
 from triggers.http.errors import BadRequest
 from triggers.http.events import Call, http_event_2
 from triggers.http.front import LOWER, Front, Streamed, identity_of, resolved
@@ -89,6 +90,7 @@ class FunctionUrl(Front):
         self.invoke_mode = invoke_mode
         self.url_id = bus.ids.text(32, LOWER)
         self.domain = f"{self.url_id}.lambda-url.{bus.region}.on.aws"
+        bus.shared(Endpoints).add(self)
         if grant:
             self.grant()
         elif auth_type == "NONE" and self._refusal(None, _ANONYMOUS) is not None:

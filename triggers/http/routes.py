@@ -10,7 +10,7 @@ import attrs
 from eventbus.delivery.targets import Source, Target
 from triggers.http.authorizers import Authorizer
 from triggers.http.front import LOWER
-from triggers.http.paths import ANY, DEFAULT, RouteKey
+from triggers.http.paths import ANY, DEFAULT, RouteKey, Router
 from triggers.http.throttle import Bucket
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Stage:
     name: str
     variables: dict[str, str]
     bucket: Bucket
+    deployed: Router[Route] | None = None
+    """The routes of its deployment, if it has one; else those that the API has at the moment."""
 
 
 class Route:

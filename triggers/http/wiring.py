@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from eventbus.delivery.targets import Source, Target
 from eventbus.errors import ConfigurationError
 from triggers.http.authorizers import Authorizer
+from triggers.http.endpoints import Endpoints
 from triggers.http.errors import BadRequest, Conflict, NotFound
 from triggers.http.front import LOWER, Front, resolved
 from triggers.http.paths import RouteKey, Router
@@ -52,7 +53,9 @@ class Wiring(Front):
         self.rate, self.burst = rate, burst
         self.stages: dict[str, Stage] = {}
         self.authorizers: dict[str, Authorizer] = {}
-        self._routes: Router[Route] = Router(is_strict=is_strict, falls_back=falls_back)
+        self._is_strict, self._falls_back = is_strict, falls_back
+        self._routes: Router[Route] = self.router()
+        bus.shared(Endpoints).add(self)
 
     def __repr__(self) -> str:
         keys = self._routes.keys
@@ -153,6 +156,17 @@ class Wiring(Front):
         if stage not in self.stages:
             raise NotFound("Invalid stage identifier specified")
         self.stages[stage].variables = dict(variables)
+
+    def router(self, routes: Iterable[Route] = ()) -> Router[Route]:
+        """Routes as this kind of API finds them. Raises Conflict for two that answer the same requests."""
+        made: Router[Route] = Router(is_strict=self._is_strict, falls_back=self._falls_back)
+        for route in routes:
+            made.add(route.key, route)
+        return made
+
+    def replace_routes(self, routes: Iterable[Route]) -> None:
+        """Have these routes, and no others. Raises Conflict, with nothing changed."""
+        self._routes = self.router(routes)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,11 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
+import attrs
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from triggers.aws.errors import Malformed
@@ -53,14 +55,40 @@ def parse(operation: OperationModel, request: Request, labels: Mapping[str, str]
     query: dict[str, list[str]] = {}
     for key, value in request.query:
         query.setdefault(key, []).append(value)
-    bound = {name_of(m, n) for n, m in shape.members.items() if m.serialization.get("location") == "querystring"}
-    bound |= {key for key, _ in pairs(operation.http["requestUri"].partition("?")[2])}
-    for name, member in shape.members.items():
-        found = _bound(name, member, request, query, labels, bound)
+    plan = _plan(operation)
+    for name, member, header in plan.members:
+        if header is not None and header not in request.headers:
+            continue  # of the fifty members of a PutObject, most are not there
+        found = _bound(name, member, request, query, labels, plan.bound)
         if found is not None:
             values[name] = found
     _read_body(operation, shape, request, values)
     return values
+
+
+@attrs.frozen
+class _Plan:
+    """Where the members of an operation's input stand in a request."""
+
+    members: list[tuple[str, Shape, str | None]]
+    """Those outside of the body; with the header, in lower case, that has to be there."""
+    bound: set[str]
+    """Parameters of the query string that have a member of their own."""
+
+
+@cache
+def _plan(operation: OperationModel) -> _Plan:
+    """The plan of an operation; botocore makes one object of each."""
+    members: list[tuple[str, Shape, str | None]] = []
+    bound = {key for key, _ in pairs(operation.http["requestUri"].partition("?")[2])}
+    assert operation.input_shape is not None
+    for name, member in operation.input_shape.members.items():
+        where, key = member.serialization.get("location"), name_of(member, name)
+        if where == "querystring":
+            bound.add(key)
+        if where is not None:
+            members.append((name, member, key.lower() if where == "header" else None))
+    return _Plan(members, bound)
 
 
 def _bound(
