@@ -124,7 +124,10 @@ class ProcessEnvironment(Environment):
             log_group=lane.log_group,
             log_stream=self.log_stream,
             init_type=self.init_type,
+            commands=":".join(filter(None, (layer.commands for layer in reversed(configuration.layers)))),
+            access=None if lane.bus.access_of is None else lane.bus.access_of(self),
         )
+        imports = tuple(path for layer in reversed(configuration.layers) for path in layer.imports)
         return SandboxSpec(
             handler=code.handler,
             directory=code.directory,
@@ -132,7 +135,8 @@ class ProcessEnvironment(Environment):
             memory=configuration.memory,
             tmp=configuration.tmp,
             variables=variables,
-            path=code.path,
+            path=(*imports, *code.path),
+            kept=tuple(str(layer.directory) for layer in configuration.layers),
         )
 
 

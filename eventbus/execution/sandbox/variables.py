@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 
 SEARCHED = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""The names of what no function may set itself."""
 
 
 def process_variables(
@@ -25,15 +27,22 @@ def process_variables(
     log_group: str,
     log_stream: str,
     init_type: str,
+    commands: str = "",
+    access: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Everything that a function's process finds in its environment, except where the Runtime API is."""
+    """Everything that a function's process finds in its environment, except where the Runtime API is.
+
+    `commands` are directories of executables that come with layers, `access` is how the process reaches the bus.
+    """
     variables = {
-        "PATH": f"{os.path.dirname(sys.executable)}:{SEARCHED}",
+        "PATH": f"{os.path.dirname(sys.executable)}:{SEARCHED}" + (f":{commands}" if commands else ""),
         "LANG": "en_US.UTF-8",
         "LC_CTYPE": "C.UTF-8",
         "TZ": ":UTC",
         "SHLVL": "0",
+        **{name: value for name, value in (access or {}).items() if not name.startswith(_KEYS)},
         **own,
+        **{name: value for name, value in (access or {}).items() if name.startswith(_KEYS)},
         "PWD": directory,
         "_HANDLER": handler,
         "AWS_REGION": region,
