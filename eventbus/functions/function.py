@@ -93,6 +93,12 @@ class Function(Invocable):
             yield version.lane
 
     @property
+    def editions(self) -> Iterator[Function | Version]:
+        """What has code and a configuration of its own: `$LATEST`, and every version."""
+        yield self
+        yield from self._versions.values()
+
+    @property
     def invocables(self) -> Iterator[Invocable]:
         """The function, its versions and its aliases."""
         yield self
@@ -159,7 +165,7 @@ class Function(Invocable):
         ConfigurationError or InvalidParameterValue, with nothing changed, for a bad value, and PreconditionFailed if
         `revision_id` is not the latest.
         """
-        self._check_revision(revision_id)
+        self.check_revision(revision_id)
         role, handler, runtime = changes.pop("role", None), changes.pop("handler", None), changes.pop("runtime", None)
         renamed = None
         if handler is not None or runtime is not None:
@@ -203,7 +209,7 @@ class Function(Invocable):
         do so. With `publish=True` a version is published and returned. Raises ConfigurationError for what is no
         handler, PreconditionFailed if `revision_id` is not the latest.
         """
-        self._check_revision(revision_id)
+        self.check_revision(revision_id)
         called, isolation = prepared(handler, code, runtime, "process" if isinstance(self.handler, Packaged) else None)
         self.handler = called
         self.__wrapped__ = called
@@ -216,7 +222,8 @@ class Function(Invocable):
         self.revision += 1
         self.modified_at = self._bus.clock.now()
 
-    def _check_revision(self, revision_id: str | None) -> None:
+    def check_revision(self, revision_id: str | None) -> None:
+        """Raise PreconditionFailed if a revision id is given and is not the latest."""
         if revision_id is not None and revision_id != self.revision_id:
             raise PreconditionFailed(
                 "The Revision Id provided does not match the latest Revision Id. "
@@ -253,7 +260,7 @@ class Function(Invocable):
                 f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({self.code_sha256}). "
                 "Please try again with the CodeSHA256 in $LATEST."
             )
-        self._check_revision(revision_id)
+        self.check_revision(revision_id)
         newest = next(reversed(self._versions.values()), None)
         configuration = self.configuration
         if description is not None:

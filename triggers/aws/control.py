@@ -141,7 +141,8 @@ class Control:
                 s3.delete_bucket(name)
         for letter in list(bus.dead_letters):
             bus.dead_letters.take(letter)
-        self._front.identities.roles.clear()
+        for role in list(self._front.identities.roles.values()):
+            self._front.identities.drop_role(role)
 
 
 def _json(status: int, value: Any) -> Response:

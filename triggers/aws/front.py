@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -31,7 +32,7 @@ from triggers.aws.services.deeds import Deed, Input, Result
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
 
-_MAPS = {"s3": "S3Map", "sns": "SNSMap", "sqs": "SQSMap", "iam": "IAMMap", "sts": "STSMap"}
+_MAPS = {"s3": "S3Map", "sns": "SNSMap", "sqs": "SQSMap", "iam": "IAMMap", "sts": "STSMap", "lambda": "LambdaMap"}
 """The services that are served; a map is imported with the first request for it, which halves the time to start."""
 _READABLE = " !\"#$&'()*+,-./:;<=>?@[]^_`{|}~"
 _VALIDATOR = ParamValidator()
@@ -39,7 +40,8 @@ _VALIDATOR = ParamValidator()
 
 def map_of(service: str) -> type[ServiceMap]:
     """The map of a service."""
-    found: type[ServiceMap] = getattr(import_module(f"triggers.aws.services.{service}"), _MAPS[service])
+    module = f"{service}_" if iskeyword(service) else service
+    found: type[ServiceMap] = getattr(import_module(f"triggers.aws.services.{module}"), _MAPS[service])
     return found
 
 
@@ -149,7 +151,8 @@ class Front:
 
     def _answer(self, exchange: Exchange, result: Result) -> Response:
         assert exchange.operation is not None
-        response = protocols.answer(exchange.protocol, exchange.operation, result, exchange.request_id)
+        request_id = result.get("ResponseMetadata", {}).get("RequestId", exchange.request_id)
+        response = protocols.answer(exchange.protocol, exchange.operation, result, request_id)
         if exchange.protocol == "rest-xml":
             response.headers.setdefault("x-amz-id-2", exchange.request_id * 2)
             if "Content-Range" in response.headers:

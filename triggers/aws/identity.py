@@ -47,21 +47,28 @@ class Identities:
         self._sessions: dict[str, Session] = {}
         self._secrets = dict(secrets)
         self.roles: dict[str, Role] = {}
-        """The roles that were made over the wire, by name; those of functions are with the functions."""
+        """The roles that were made over the wire, by name; the bus has them among all others, `bus.roles`."""
         self._generation = 0
         self.began_at = bus.clock.now()
+        self.endpoint: str | None = None
+        """Where the bus is served, as a URL without a path; None while it isn't."""
         self._anonymous = Source("anonymous", None, None, "")
 
     def add_role(self, role: Role) -> None:
         """Keep a new role. Its versions begin where those of earlier roles, which may have had its name, have ended."""
         self._generation += 1
         role.version = self._generation << 32
-        self.roles[role.name] = role
+        self.roles[role.name] = self._bus.roles.of(role)
+
+    def drop_role(self, role: Role) -> None:
+        """Forget a role that was made over the wire."""
+        del self.roles[role.name]
+        if self.role(role.name) is role:
+            self._bus.roles.delete(role.name)
 
     def role(self, name: str) -> Role | None:
-        """A role by its name: one that was made over the wire, or that of a function."""
-        made = self.roles.get(name)
-        return made or next((f.role for f in self._bus.functions.values() if f.role.name == name), None)
+        """A role by its name, wherever it was made."""
+        return self._bus.roles.get(name)
 
     def open_session(self, role: Role, name: str, seconds: int) -> Session:
         """Give temporary credentials for a role."""
