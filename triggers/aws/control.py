@@ -6,6 +6,7 @@
     GET  queues                      every queue of SQS: visible, in flight, delayed
     GET  dead-letters                every event that the bus gave up on
     GET  clock                       {"now": ..., "is_virtual": ...}
+    GET  code/...                    the archive of a function or a layer, where Code.Location says
     POST clock/advance               {"seconds": 60}: move a virtual clock
     POST wait-idle                   {"timeout": 10}: until nothing is queued, running or waiting; 408 after that time
     POST reset                       empty buckets, queues and the dead-letter list; drop what was made over the wire
@@ -24,6 +25,8 @@ from eventbus.clock import VirtualClock
 from eventbus.timestamps import iso_time
 from triggers.aws.http import Request, Response
 from triggers.aws.protocols.json import dump, load
+from triggers.aws.services.lambda_packages import PATH as PACKAGES
+from triggers.aws.services.lambda_packages import package_at
 
 if TYPE_CHECKING:
     from triggers.aws.front import Front
@@ -43,6 +46,8 @@ class Control:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request below `/_eventbus/`."""
+        if request.method == "GET" and request.path.startswith(PACKAGES):
+            return self._package(request.path.removeprefix(PACKAGES))
         name = request.path.removeprefix("/_eventbus/").strip("/")
         calls = _READING if request.method == "GET" else _CHANGING if request.method == "POST" else {}
         call = calls.get(name)
@@ -57,6 +62,13 @@ class Control:
             except ValueError as error:
                 return _json(400, {"error": str(error)})
         return await call(self, given if isinstance(given, dict) else {})
+
+    def _package(self, token: str) -> Response:
+        """The archive of a function or a layer, at the address that Lambda's answers have for it."""
+        archive = package_at(self._bus, token)
+        if archive is None:
+            return _json(404, {"error": "there is no package here; ask GetFunction for its Location"})
+        return Response(200, {"Content-Type": "application/zip"}, archive)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

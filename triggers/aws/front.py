@@ -31,6 +31,7 @@ from triggers.aws.services.deeds import Deed, Input, Result
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.execution.environment import Environment
 
 _MAPS = {"s3": "S3Map", "sns": "SNSMap", "sqs": "SQSMap", "iam": "IAMMap", "sts": "STSMap", "lambda": "LambdaMap"}
 """The services that are served; a map is imported with the first request for it, which halves the time to start."""
@@ -59,6 +60,8 @@ class Exchange:
     protocol: Protocol
     operation: OperationModel | None = None
     caller: Source | None = None
+    environment: Environment | None = None
+    """Where the function runs that asks, if it does so from a process of its own."""
     given: Input = attrs.field(factory=dict)
     act: Any = None
 
@@ -83,7 +86,7 @@ class Front:
         exchange = self._begin()
         try:
             self._read(request, exchange)
-            with _acting(exchange.caller):
+            with _acting(exchange.caller, exchange.environment):
                 outcome = exchange.act(exchange.given)
                 if isinstance(outcome, Deed):
                     outcome = await outcome.do()
@@ -148,6 +151,8 @@ class Front:
         if self._verifies:
             signing.verify(request, signed, self.identities.secret(signed), now)
         exchange.caller = self.identities.caller(signed)
+        session = self.identities.session(signed)
+        exchange.environment = None if session is None else session.environment
 
     def _answer(self, exchange: Exchange, result: Result) -> Response:
         assert exchange.operation is not None
@@ -205,8 +210,15 @@ def _validate(operation: OperationModel, given: Input) -> None:
 
 
 @contextmanager
-def _acting(caller: Source | None) -> Iterator[None]:
-    """Within the block, the bus takes this source for the caller."""
+def _acting(caller: Source | None, environment: Environment | None = None) -> Iterator[None]:
+    """Within the block, the bus takes this source for the caller, and what happens for done by this environment."""
+    if environment is not None:
+        inside = current_environment.set(environment)
+        try:
+            yield
+        finally:
+            current_environment.reset(inside)
+        return
     if caller is None:
         yield
         return

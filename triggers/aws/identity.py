@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from eventbus.delivery.targets import Source
+from eventbus.execution.environment import Phase
 from eventbus.iam.principals import is_account_id
 from triggers.aws.errors import ExpiredToken, InvalidAccessKeyId
 from triggers.aws.signing import Credential
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.execution.environment import Environment
     from eventbus.iam.roles import Role
 
 TEMPORARY = "ASIAEVENTBUS"
@@ -37,6 +39,8 @@ class Session:
     name: str
     expires_at: float
     source: Source
+    environment: Environment | None = None
+    """Where the function runs that has these keys: what is done with them is done by what it is running."""
 
 
 class Identities:
@@ -84,6 +88,19 @@ class Identities:
             expires_at=now + seconds,
             source=Source(principal, None, role.account_id, f'<the role "{role.name}">', role),
         )
+        self._sessions[session.access_key] = session
+        return session
+
+    def open_access(self, environment: Environment) -> Session:
+        """Give an execution environment its keys: they act as the function's role, and are good while it lives."""
+        lane = environment.lane
+        gone = [
+            key for key, s in self._sessions.items() if s.environment is not None and s.environment.phase is Phase.GONE
+        ]
+        for key in gone:
+            del self._sessions[key]
+        session = self.open_session(lane.source.role or lane.function.role, lane.function.name, 0)
+        session = attrs.evolve(session, expires_at=float("inf"), source=lane.source, environment=environment)
         self._sessions[session.access_key] = session
         return session
 

@@ -7,6 +7,7 @@ their size; how many connections there are is limited; bodies are the applicatio
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -45,10 +46,18 @@ async def serve(
         raise ConfigurationError(f"cannot listen at {host}:{port}: {error}") from error
     if isinstance(app, App):
         app.declare()
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
     async with listener:
         if listening is not None:
-            listening(host, listener.extra(anyio.abc.SocketAttribute.local_port))
-        await listener.serve(_Server(app).attend)
+            listening(host, port)
+        with app.served_at(_address(host, port)) if isinstance(app, App) else nullcontext():
+            await listener.serve(_Server(app).attend)
+
+
+def _address(host: str, port: int) -> str:
+    """Where a process on this machine finds what listens there."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
+    return f"http://{reached}:{port}"
 
 
 @attrs.define
