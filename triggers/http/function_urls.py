@@ -61,6 +61,11 @@ class FunctionUrls:
             raise ResourceNotFound("The resource you requested does not exist.")
         return kept
 
+    def at_host(self, host: str) -> FunctionUrl | None:
+        """The URL whose host name this is: on AWS, or `<id>.lambda-url.<region>.localhost`."""
+        url_id = host.partition(".")[0]
+        return next((kept.front for kept in self if kept.front.url_id == url_id), None)
+
     def update(self, function: Invocable, **options: Any) -> KeptUrl:
         """Change what is given; the address stays: UpdateFunctionUrlConfig. Raises what `create` raises."""
         kept = self.find(function)
