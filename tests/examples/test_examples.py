@@ -19,6 +19,11 @@ SHOWS = {
         "thumbs holds ['dog.jpg']",
         "An error occurred (NoSuchKey) when calling the GetObject operation: The specified key does not exist.",
     ],
+    "deploy_with_boto3.py": [
+        "function:ship is Pending\nThe function execution role does not have permissions to call ReceiveMessage on SQS\n",
+        "Unhandled name 'json' is not defined\n",
+        "live ships a pencil",
+    ],
     "dynamodb_table.py": [
         "not overwritten: The conditional request failed\nnot ordered: ['ConditionalCheckFailed', 'None']",
         "orders of ada: [1]\nan hour later: []",

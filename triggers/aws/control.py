@@ -27,6 +27,7 @@ from triggers.aws.http import Request, Response
 from triggers.aws.protocols.json import dump, load
 from triggers.aws.services.lambda_packages import PATH as PACKAGES
 from triggers.aws.services.lambda_packages import package_at
+from triggers.polling import Mappings
 
 if TYPE_CHECKING:
     from triggers.aws.front import Front
@@ -136,10 +137,16 @@ class Control:
         self._declared = {one.arn for service in services if service is not None for one in service}
         s3 = bus.service("S3")
         self._declared |= set() if s3 is None else {s3[name].arn for name in s3}
+        self._declared |= {function.arn for function in bus.functions.values()}
+        self._declared |= {mapping.arn for mapping in bus.shared(Mappings)}
 
     async def _reset(self) -> None:
         bus, declared = self._bus, self._declared or set()
         sns, sqs, s3 = bus.service("SNS"), bus.service("SQS"), bus.service("S3")
+        for mapping in [mapping for mapping in bus.shared(Mappings) if mapping.arn not in declared]:
+            mapping.delete()
+        for function in [function for function in bus.functions.values() if function.arn not in declared]:
+            function.delete()
         for topic in [] if sns is None else [topic for topic in sns if topic.arn not in declared]:
             sns.delete_topic(topic)
         for queue in [] if sqs is None else list(sqs):
