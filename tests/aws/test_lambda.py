@@ -365,6 +365,9 @@ class TestInvoke:
         code, status, message = error(client.invoke, FunctionName="f", InvocationType="Event", Payload=payload)
         assert (code, status) == ("RequestEntityTooLargeException", 413)
         assert message == "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
+        code, _, message = error(client.invoke, FunctionName="f", Payload=b"{" * 6_291_457)
+        assert code == "RequestEntityTooLargeException"
+        assert message.endswith("is too large for the RequestResponse invocation type (limit 6291456 bytes)")
 
     def test_a_throttled_call_says_by_what(self, client: Any, made: dict[str, Any]) -> None:
         client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
@@ -498,3 +501,25 @@ class TestLimits:
         assert error(client.get_function_event_invoke_config, FunctionName="f")[2] == (
             f"The function {ARN}:$LATEST doesn't have an EventInvokeConfig"
         )
+
+
+class TestHandlers:
+    @pytest.mark.parametrize("isolation", ["task", "thread"])
+    def test_a_client_in_a_handler_acts_as_the_role_of_the_version_that_runs(
+        self, bus: EventBus, client: Any, isolation: str
+    ) -> None:
+        """Through an alias it is the role that the version was published with, whatever `$LATEST` has now."""
+
+        def who(event: Any, context: Any) -> str:
+            arn: str = boto3.client("sts").get_caller_identity()["Arn"]
+            return arn.partition("/")[2]
+
+        async def who_in_a_task(event: Any, context: Any) -> str:
+            return who(event, context)
+
+        function = bus.add_function("who", who if isolation == "thread" else who_in_a_task)
+        client.publish_version(FunctionName="who")
+        client.create_alias(FunctionName="who", Name="live", FunctionVersion="1")
+        function.update_configuration(role=bus.roles.create("newer"))
+        answers = [json.load(client.invoke(FunctionName=name)["Payload"]) for name in ("who", "who:1", "who:live")]
+        assert answers == ["newer/who", "who-role/who", "who-role/who"]

@@ -20,7 +20,7 @@ SHOWS = {
         "An error occurred (NoSuchKey) when calling the GetObject operation: The specified key does not exist.",
     ],
     "deploy_with_boto3.py": [
-        "function:ship is Pending\nThe function execution role does not have permissions to call ReceiveMessage on SQS\n",
+        "function:ship is Pending\nThe function execution role does not have permissions to call ReceiveMessage on SQS",
         "Unhandled name 'json' is not defined\n",
         "live ships a pencil",
     ],

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from eventbus.answers import InvocationResult
+from eventbus.core.publishing import MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD
 from eventbus.delivery.payload import encode, parse
-from eventbus.errors import ConfigurationError, InvalidParameterValue, InvalidRequestContent, NotJSON, ValidationFailed
+from eventbus.errors import (
+    ConfigurationError,
+    InvalidParameterValue,
+    InvalidRequestContent,
+    NotJSON,
+    PayloadTooLarge,
+    ValidationFailed,
+)
 from eventbus.functions.invocable import Invocable
 from triggers.aws.services.deeds import Deed, Input, Result
 from triggers.aws.services.lambda_base import LambdaBase
@@ -38,14 +46,16 @@ class Invoking(LambdaBase):
             listed = ", ".join(_TYPES)
             raise ValidationFailed(kind, "invocationType", f"Member must satisfy enum value set: [{listed}]")
         target = self._target(given)
-        payload = _payload(given.get("Payload"))
+        payload = _payload(given.get("Payload"), kind)
         context = _client_context(given.get("ClientContext"))
         wants_log = given.get("LogType") == "Tail" and kind == "RequestResponse"
         invocation = Invocation(self.bus, target, payload, kind, context, wants_log)
         return Deed(invocation.run, (), {}, {}, _answered)
 
     def invoke_async(self, given: Input) -> Deed:
-        invocation = Invocation(self.bus, self._target(given), _payload(given["InvokeArgs"]), "Event", None, False)
+        invocation = Invocation(
+            self.bus, self._target(given), _payload(given["InvokeArgs"], "Event"), "Event", None, False
+        )
         return Deed(invocation.run, (), {}, {}, lambda result: {"Status": 202})
 
     def invoke_with_response_stream(self, given: Input) -> Deed:
@@ -56,7 +66,7 @@ class Invoking(LambdaBase):
             )
         context = _client_context(given.get("ClientContext"))
         wants_log = given.get("LogType") == "Tail"
-        target, payload = self._target(given), _payload(given.get("Payload"))
+        target, payload = self._target(given), _payload(given.get("Payload"), kind)
         invocation = Streamed(self.bus, target, payload, kind, context, wants_log)
         return Deed(invocation.run, (), {}, {}, invocation.answered)
 
@@ -141,10 +151,13 @@ class Streamed(Invocation):
         }
 
 
-def _payload(body: bytes | None) -> Any:
-    """The event. Raises InvalidRequestContent for what isn't JSON."""
+def _payload(body: bytes | None, kind: str) -> Any:
+    """The event. Raises PayloadTooLarge before it is looked at, InvalidRequestContent for what isn't JSON."""
     if not body:
         return {}
+    limit = MAX_ASYNC_PAYLOAD if kind == "Event" else MAX_SYNC_PAYLOAD
+    if len(body) > limit:
+        raise PayloadTooLarge(len(body), limit, kind)
     try:
         value = parse(bytes(body).decode())
         encode(value)
