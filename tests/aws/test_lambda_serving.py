@@ -38,6 +38,9 @@ def handler(event, context):
 def call(event, context):
     return boto3.client("lambda").invoke(FunctionName="last")["StatusCode"]
 
+def wait(event, context):
+    return sqs.receive_message(QueueUrl=event["queue"], WaitTimeSeconds=20).get("Messages")
+
 def web(event, context):
     return {"statusCode": 200, "body": event["rawPath"]}
 """
@@ -116,6 +119,25 @@ async def test_what_a_process_invokes_belongs_to_its_chain() -> None:
         "arn:aws:iam::123456789012:root → λ f",
         "└─ λ last",
     ]
+
+
+async def test_virtual_time_passes_while_a_process_waits_at_the_bus() -> None:
+    """Twenty seconds of long polling in a handler take no time."""
+    bus = EventBus(clock=VirtualClock(), seed=1)
+    queue = SQS(bus).create_queue("q")
+
+    def flow(url: str) -> None:
+        role = made_role(client("iam", url), Action="sqs:ReceiveMessage", Resource=queue.arn)
+        create(url, role, handler="app.wait")
+        event = {"InvocationType": "Event", "Payload": json.dumps({"queue": queue.url})}
+        client("lambda", url).invoke(FunctionName="f", **event)
+
+    async with served(bus) as url:
+        await anyio.to_thread.run_sync(flow, url)
+        await bus.wait_idle(30)
+        assert bus.statistics().finished == 1
+        assert isinstance(bus.clock, VirtualClock)
+        assert bus.clock.elapsed >= 20
 
 
 async def test_the_code_can_be_fetched_where_get_function_says() -> None:

@@ -19,7 +19,7 @@ from botocore.validate import ParamValidator
 
 from eventbus.delivery.targets import Source
 from eventbus.errors import AWSError, BusClosed, BusNotRunning, EventBusError
-from eventbus.execution.current import acting_as, current_environment
+from eventbus.execution.current import acting_as, counts_as_work, current_environment
 from triggers.aws import chunked, protocols, routing, signing
 from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotImplementedHere
 from triggers.aws.http import Request, Response
@@ -213,11 +213,12 @@ def _validate(operation: OperationModel, given: Input) -> None:
 def _acting(caller: Source | None, environment: Environment | None = None) -> Iterator[None]:
     """Within the block, the bus takes this source for the caller, and what happens for done by this environment."""
     if environment is not None:
-        inside = current_environment.set(environment)
+        inside, as_work = current_environment.set(environment), counts_as_work.set(True)
         try:
             yield
         finally:
             current_environment.reset(inside)
+            counts_as_work.reset(as_work)
         return
     if caller is None:
         yield

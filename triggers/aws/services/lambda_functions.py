@@ -25,6 +25,9 @@ _WITHOUT_EFFECT = {
     "TenancyConfig": "leave it out",
     "CapacityProviderConfig": "leave it out",
     "DurableConfig": "leave it out",
+    "RuntimeConfig": "leave it out",
+    "AcceleratorConfig": "leave it out",
+    "PublishTo": "leave it out; Publish makes a version",
 }
 _RANGES = {"Timeout": (1, 900), "MemorySize": (128, 10_240)}
 
@@ -55,17 +58,18 @@ class Functions(LambdaBase):
     def update_function_code(self, given: Input) -> Result:
         function = self.function(given, "UpdateFunctionCode")
         function.check_revision(given.get("RevisionId"))
+        refuse_given(given, _WITHOUT_EFFECT)
         archive = archive_of(self.bus, given)
         if archive is None:
             raise InvalidParameterValue(
-                "Please provide a source for function code.", mend="ZipFile, or S3Bucket and S3Key"
+                "Please provide a source for function code.", mend="give ZipFile, or S3Bucket and S3Key"
             )
         name, runtime = shapes.handler_name(function.handler), shapes.runtime(function.handler)
         if given.get("DryRun"):
             return shapes.configuration(function)
-        function.update_code(name, archive, runtime=runtime)
         if architectures := given.get("Architectures"):
             function.update_configuration(architecture=architectures[0])
+        function.update_code(name, archive, runtime=runtime)
         if not given.get("Publish"):
             return shapes.configuration(function, {"State": "Active", **shapes.UPDATING})
         return shapes.configuration(function.publish_version(), shapes.CREATING)
