@@ -68,7 +68,7 @@ class Packaged:
         """The same package with another handler, or another runtime. Raises ConfigurationError or ValidationFailed."""
         code = self.code
         name = code.handler if handler is None else _checked_handler(handler)
-        changes: dict[str, Any] = {"handler": name, "origin": code}
+        changes: dict[str, Any] = {"handler": name, "origin": code.origin or code}
         if runtime is not None:
             identifier = None if runtime in RUNTIMES else runtime
             changes |= {"runtime": runtime_of(runtime), "identifier": identifier}

