@@ -147,11 +147,13 @@ class Publishing(Sources):
         invocation_type: str = "RequestResponse",
         client_context: dict[str, Any] | None = None,
         log_tail: bool = False,
+        sink: Sink | None = None,
     ) -> InvocationResult:
         """Run a function directly and wait for its answer (request-response).
 
         `qualifier` names a version or an alias. `invocation_type` may be `"Event"`, which queues the event, status 202,
-        or `"DryRun"`, which checks parameters and permission and runs nothing, status 204. A function that fails is a
+        or `"DryRun"`, which checks parameters and permission and runs nothing, status 204. `sink` takes what a
+        streaming handler yields, as it yields it; the payload of the result is None then. A function that fails is a
         result with `function_error`, not an exception. When cancelled, the function runs on and its answer is lost, as
         when a client hangs up. Raises TooManyRequests with its reason when no environment may be had, AccessDenied
         inside a handler whose role may not, RecursiveInvocation after 16 invocations in one chain, PayloadTooLarge
@@ -164,7 +166,7 @@ class Publishing(Sources):
         target = self.qualified(function, qualifier)
         self.authorize("lambda:InvokeFunction", target.resource_arn, target.access, target.label)
         body, copy = encode_and_copy(payload)
-        reply = Reply(ClientContext.of(client_context))
+        reply = Reply(ClientContext.of(client_context), sink)
         if invocation_type == "Event":
             await self.room(target.arn.__eq__)
             event = self.enqueue(target, body, self.caller() or self._owner(), None, copy)
@@ -174,6 +176,26 @@ class Publishing(Sources):
         if invocation_type == "DryRun":
             return _accepted(204, self.ids.uuid())
         return await self._answer(target, body, copy, reply, self.caller() or self._owner(), self.cause(), log_tail)
+
+    def invoke_nowait(
+        self, function: object, payload: JSONValue = None, *, invocation_type: str = "Event"
+    ) -> InvocationResult:
+        """The synchronous twin of `invoke` for what has no answer: an `"Event"` or a `"DryRun"`.
+
+        It waits neither for room in the queue nor for the store. Raises what `invoke` raises, and ConfigurationError
+        for `"RequestResponse"`.
+        """
+        self.accepting("invoke")
+        if invocation_type not in ("Event", "DryRun"):
+            raise ConfigurationError(
+                f"invocation_type={invocation_type!r}: what is to be answered has to be awaited, await bus.invoke(...)"
+            )
+        target = self._function(function)
+        self.authorize("lambda:InvokeFunction", target.resource_arn, target.access, target.label)
+        body, copy = encode_and_copy(payload)
+        if invocation_type == "DryRun":
+            return _accepted(204, self.ids.uuid())
+        return _accepted(202, self.enqueue(target, body, self.caller() or self._owner(), None, copy).request_id)
 
     async def request(
         self,

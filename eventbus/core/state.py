@@ -14,7 +14,7 @@ from eventbus.errors import BusClosed, BusNotRunning, ConfigurationError
 from eventbus.execution.current import current_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import anyio
     import anyio.lowlevel
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eventbus.delivery.durable import DurableEvents
     from eventbus.delivery.lane import Lane
     from eventbus.delivery.targets import Source, Target
+    from eventbus.execution.environment import Environment
     from eventbus.faults import FaultPlan
     from eventbus.functions.function import Function
     from eventbus.ids import Ids
@@ -69,6 +70,9 @@ class State:
     """Outstanding work that only time, or a freed environment, can move."""
     uncounted: int
     """Numbers that stand for no accepted event: those before this bus, direct calls, what could not be kept."""
+
+    access_of: Callable[[Environment], Mapping[str, str]] | None = None
+    """How the process of an environment reaches the bus, as environment variables: set while the bus is served."""
 
     _numbers: int
     """The number of the latest event."""

@@ -123,6 +123,11 @@ class Account:
         return self._pools.get(function, self.shared)
 
     @property
+    def unreserved(self) -> int:
+        """What no function has reserved (UnreservedConcurrentExecutions)."""
+        return self.limit - sum(self._reserved.values())
+
+    @property
     def claimed(self) -> int:
         """Units in use or spoken for (ClaimedAccountConcurrency)."""
         return self.shared.busy + self.limit - self.shared.limit

@@ -115,8 +115,13 @@ class ProcessEnvironment(Environment):
         assert isinstance(lane.handler, Packaged)
         code = lane.handler.code
         variables = process_variables(
-            lambda_variables(self, code.handler), directory=str(code.directory), runtime=code.runtime
+            lambda_variables(self, code.handler),
+            directory=str(code.directory),
+            runtime=code.runtime,
+            commands=":".join(filter(None, (layer.commands for layer in reversed(configuration.layers)))),
+            access=None if lane.bus.access_of is None else lane.bus.access_of(self),
         )
+        imports = tuple(path for layer in reversed(configuration.layers) for path in layer.imports)
         return SandboxSpec(
             handler=code.handler,
             directory=code.directory,
@@ -124,7 +129,8 @@ class ProcessEnvironment(Environment):
             memory=configuration.memory,
             tmp=configuration.tmp,
             variables=variables,
-            path=code.path,
+            path=(*imports, *code.path),
+            kept=tuple(str(layer.directory) for layer in configuration.layers),
         )
 
 

@@ -156,6 +156,12 @@ class Configuration:
     """The least severe records of the platform; only with JSON."""
     log_group: str | None = attrs.field(default=None, validator=_log_group_name)
     """A log group of your choice, in place of `/aws/lambda/<name>`."""
+    layers: tuple[Any, ...] = ()
+    """`LayerVersion`s of what runs in processes, later ones before earlier ones."""
+    architecture: str = attrs.field(default="x86_64", validator=_known_level(("x86_64", "arm64")))
+    """Shown, and without effect here."""
+    tracing: str = attrs.field(default="PassThrough", validator=_known_level(("PassThrough", "Active")))
+    """Shown, and without effect here: the bus always traces."""
 
     def __attrs_post_init__(self) -> None:
         if self.log_format != "JSON" and (self.application_log_level, self.system_log_level) != ("INFO", "INFO"):

@@ -8,7 +8,7 @@ versions" and "Create an alias for a Lambda function" (2026), and recorded answe
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from eventbus.functions.code import code_sha256
 from eventbus.functions.configuration import FUNCTION_WIDE, Configuration
 from eventbus.functions.invocable import Invocable
 from eventbus.functions.package import Packaged, prepared
+from eventbus.functions.tags import merged
 from eventbus.functions.version import LATEST, Latest, Version
 from eventbus.iam.roles import Role
 
@@ -62,6 +63,10 @@ class Function(Invocable):
         self.role = bus.roles.basic(_role_name(name)) if role is None else bus.roles.of(role)
         self.revision = 0
         """How often `$LATEST` was changed or published."""
+        self.modified_at = bus.clock.now()
+        """When `$LATEST` was changed last."""
+        self.tags: Mapping[str, str] = MappingProxyType({})
+        """Its tags; `tag` and `untag` change them."""
         self.number = LATEST
         self._versions: dict[str, Version] = {}
         self._aliases: dict[str, Alias] = {}
@@ -86,6 +91,12 @@ class Function(Invocable):
         yield self.lane
         for version in self._versions.values():
             yield version.lane
+
+    @property
+    def editions(self) -> Iterator[Function | Version]:
+        """What has code and a configuration of its own: `$LATEST`, and every version."""
+        yield self
+        yield from self._versions.values()
 
     @property
     def invocables(self) -> Iterator[Invocable]:
@@ -132,20 +143,35 @@ class Function(Invocable):
         and errors as for `on_success`.
         """
         self.destinations.dead_letter = self._destination(target, "dead_letter", _DEAD_LETTER, grant)
-        self.revision += 1
+        self._has_changed()
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Add tags, or replace their values: TagResource. Raises InvalidParameterValue for what AWS does not take."""
+        self.tags = MappingProxyType(merged(self.tags, tags))
+
+    def untag(self, keys: Iterable[str]) -> None:
+        """Take tags away; those that it hasn't are no matter: UntagResource."""
+        gone = set(keys)
+        self.tags = MappingProxyType({key: value for key, value in self.tags.items() if key not in gone})
 
     # -- changing $LATEST -------------------------------------------------------------------------------------------
 
     def update_configuration(self, *, revision_id: str | None = None, **changes: Any) -> None:
         """Change settings of `$LATEST` (`timeout`, `memory`, `environment`, `role`, …) or of the whole function
-        (`retries`, `max_event_age`, `reserved_concurrency`, `recursive_loop`).
+        (`retries`, `max_event_age`, `reserved_concurrency`, `recursive_loop`). `handler="module.function"` and
+        `runtime` are for what came as a directory or an archive.
 
         Events that run go on under the old ones; new environments are started for what a version freezes. Raises
         ConfigurationError or InvalidParameterValue, with nothing changed, for a bad value, and PreconditionFailed if
         `revision_id` is not the latest.
         """
-        self._check_revision(revision_id)
-        role = changes.pop("role", None)
+        self.check_revision(revision_id)
+        role, handler, runtime = changes.pop("role", None), changes.pop("handler", None), changes.pop("runtime", None)
+        renamed = None
+        if handler is not None or runtime is not None:
+            if not isinstance(self.handler, Packaged):
+                raise ConfigurationError(f"{self.name} has its handler from this program: call update_code(<another>)")
+            renamed = self.handler.renamed(handler, runtime)
         unknown = sorted(set(changes) - set(attrs.fields_dict(Configuration)) | (set(changes) & {"isolation"}))
         if unknown:
             raise ConfigurationError(f"{', '.join(unknown)} cannot be changed; settings are {_settings()}")
@@ -162,8 +188,10 @@ class Function(Invocable):
             invocable.apply_settings()
         for lane in self.lanes:
             lane.apply_limits()
-        if role is not None or not set(changes) <= FUNCTION_WIDE:
-            self.revision += 1
+        if role is not None or renamed is not None or not set(changes) <= FUNCTION_WIDE:
+            if renamed is not None:
+                self.handler = self.__wrapped__ = renamed
+            self._has_changed()
             self.lane.renew()
 
     def update_code(
@@ -181,16 +209,21 @@ class Function(Invocable):
         do so. With `publish=True` a version is published and returned. Raises ConfigurationError for what is no
         handler, PreconditionFailed if `revision_id` is not the latest.
         """
-        self._check_revision(revision_id)
+        self.check_revision(revision_id)
         called, isolation = prepared(handler, code, runtime, "process" if isinstance(self.handler, Packaged) else None)
         self.handler = called
         self.__wrapped__ = called
         self.configuration = attrs.evolve(self.configuration, isolation=isolation)
-        self.revision += 1
+        self._has_changed()
         self.lane.renew()
         return self.publish_version() if publish else self
 
-    def _check_revision(self, revision_id: str | None) -> None:
+    def _has_changed(self) -> None:
+        self.revision += 1
+        self.modified_at = self._bus.clock.now()
+
+    def check_revision(self, revision_id: str | None) -> None:
+        """Raise PreconditionFailed if a revision id is given and is not the latest."""
         if revision_id is not None and revision_id != self.revision_id:
             raise PreconditionFailed(
                 "The Revision Id provided does not match the latest Revision Id. "
@@ -227,7 +260,7 @@ class Function(Invocable):
                 f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({self.code_sha256}). "
                 "Please try again with the CodeSHA256 in $LATEST."
             )
-        self._check_revision(revision_id)
+        self.check_revision(revision_id)
         newest = next(reversed(self._versions.values()), None)
         configuration = self.configuration
         if description is not None:

@@ -219,6 +219,11 @@ class Invocable:
             },
         }
 
+    @property
+    def has_event_invoke_config(self) -> bool:
+        """Whether anything was set."""
+        return self._configured_at is not None
+
     def _configure_events(
         self, retries: int | None, max_event_age: float | None, on_success: Any, on_failure: Any, *, grant: bool
     ) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from eventbus.execution.sandbox.runtime_api import load_h11
 from eventbus.execution.sandbox.values import RUNTIMES
 from eventbus.functions.configuration import handler_name, isolation_of
 
+_IDENTIFIER = re.compile(r"(python)3\.\d{1,2}|(provided)(?:\.al2|\.al2023)?")
+"""The identifiers of AWS's runtimes that can be run here (Lambda developer guide, "Lambda runtimes", 2026)."""
+
 
 @attrs.frozen(eq=False)
 class Code:
@@ -31,10 +34,18 @@ class Code:
     runtime: str = "python"
     sha256: str | None = None
     """Of the archive, base64."""
+    size: int = 0
+    """Bytes of the archive."""
+    archive: Path | None = None
+    """The archive as it was given."""
+    identifier: str | None = None
+    """The runtime as AWS calls it, such as `python3.13`, if it was named so."""
     path: tuple[str, ...] = ()
     """Where the bus itself imports from, for handlers that are part of its program."""
     remove: Callable[[], object] = attrs.field(default=lambda: None, repr=False)
     """Remove what was unpacked; harmless when called again."""
+    origin: Code | None = attrs.field(default=None, repr=False)
+    """The same package under another handler: as long as this is used, that is kept."""
 
 
 class Packaged:
@@ -52,6 +63,16 @@ class Packaged:
         if self.plain is None:
             raise ConfigurationError(f"{self.code.handler} runs in processes of its own: await bus.invoke(...) runs it")
         return self.plain(event, context)
+
+    def renamed(self, handler: str | None, runtime: str | None) -> Packaged:
+        """The same package with another handler, or another runtime. Raises ConfigurationError or ValidationFailed."""
+        code = self.code
+        name = code.handler if handler is None else _checked_handler(handler)
+        changes: dict[str, Any] = {"handler": name, "origin": code.origin or code}
+        if runtime is not None:
+            identifier = None if runtime in RUNTIMES else runtime
+            changes |= {"runtime": runtime_of(runtime), "identifier": identifier}
+        return Packaged(None, attrs.evolve(code, **changes))
 
     @property
     def code_sha256(self) -> str | None:
@@ -81,8 +102,27 @@ def code_of(handler: object, code: object, runtime: str) -> Code:
     `code`: a directory, a zip archive's path, or the archive's bytes. Raises ConfigurationError for a handler that
     another process cannot find, InvalidParameterValue for an archive that may not be unpacked.
     """
-    if runtime not in RUNTIMES:
-        raise ConfigurationError(f"runtime={runtime!r}: a process runs {', '.join(map(repr, RUNTIMES))}")
+    made = _code_of(handler, code, runtime_of(runtime))
+    return made if runtime in RUNTIMES else attrs.evolve(made, identifier=runtime, origin=made)
+
+
+def runtime_of(name: object) -> str:
+    """What runs a function whose runtime is named so, by us or by AWS: `python3.13` is `python`.
+
+    Raises ConfigurationError for one that isn't here.
+    """
+    if isinstance(name, str):
+        if name in RUNTIMES:
+            return name
+        if found := _IDENTIFIER.fullmatch(name):
+            return found[1] or found[2]
+    raise ConfigurationError(
+        f"runtime={name!r}: a process runs {', '.join(map(repr, RUNTIMES))}, or what AWS calls python3.x and "
+        "provided.al2023"
+    )
+
+
+def _code_of(handler: object, code: object, runtime: str) -> Code:
     if sys.platform == "win32":
         raise ConfigurationError("functions in processes need Linux or macOS; run the handler as a task or a thread")
     load_h11()
@@ -90,8 +130,7 @@ def code_of(handler: object, code: object, runtime: str) -> Code:
         if code is not None:
             raise ConfigurationError('code= goes with a handler that is named, such as "module.function"')
         return _code_of_program(handler, runtime)
-    if not handler or len(handler) > 128 or re.search(r"\s", handler):
-        raise ValidationFailed(handler, "handler", r"Member must satisfy regular expression pattern: [^\s]+")
+    _checked_handler(handler)
     if isinstance(code, bytes | bytearray):
         return _unpacked(handler, bytes(code), runtime)
     if isinstance(code, str | Path):
@@ -105,15 +144,24 @@ def code_of(handler: object, code: object, runtime: str) -> Code:
     )
 
 
+def _checked_handler(handler: str) -> str:
+    if not handler or len(handler) > 128 or re.search(r"\s", handler):
+        raise ValidationFailed(handler, "handler", r"Member must satisfy regular expression pattern: [^\s]+")
+    return handler
+
+
 def _unpacked(handler: str, archive: bytes | Path, runtime: str) -> Code:
     from eventbus.execution.sandbox.archive import unpack  # few need it, and zipfile takes long to load
 
-    directory = Path(tempfile.mkdtemp(prefix="eventbus-code-"))
-    digest = hashlib.sha256(archive if isinstance(archive, bytes) else archive.read_bytes()).digest()
-    made = Code(handler, directory, runtime, base64.b64encode(digest).decode())
-    remove = weakref.finalize(made, shutil.rmtree, directory, ignore_errors=True)
+    holder = Path(tempfile.mkdtemp(prefix="eventbus-code-"))
+    data = archive if isinstance(archive, bytes) else archive.read_bytes()
+    digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    made = Code(handler, holder / "task", runtime, digest, len(data), holder / "package.zip")
+    remove = weakref.finalize(made, shutil.rmtree, holder, ignore_errors=True)
     try:
-        unpack(archive, directory)
+        made.directory.mkdir()
+        unpack(data, made.directory)
+        (holder / "package.zip").write_bytes(data)
     except BaseException:
         remove()
         raise

@@ -108,6 +108,11 @@ class Version(Invocable):
         return self._source
 
     @property
+    def revision_id(self) -> str:
+        """Stays as it is, as the version does."""
+        return self._bus.ids.derived(f"{self.arn} published")
+
+    @property
     def routing(self) -> dict[Version | Latest, float]:
         """Itself: what an alias shares out over its versions."""
         return {self: 1.0}

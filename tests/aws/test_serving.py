@@ -19,6 +19,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.aws.packages import made_role
+
 SCRIPT = """
     import json
     from eventbus import EventBus, VirtualClock
@@ -107,7 +109,10 @@ def test_the_clock_is_read_and_advanced(client: Any, url: str) -> None:
 def test_a_reset_leaves_what_code_declared(client: Any, url: str) -> None:
     client("s3").create_bucket(Bucket="other")
     client("s3").put_object(Bucket="other", Key="k", Body=b"x")
+    role = made_role(client("iam"))
+    client("lambda").create_function(FunctionName="f", Role=role, Handler="thumbnail", Code={})
     control(url, "reset", {})
+    assert [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]] == ["thumbnail"]
     assert [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]] == ["photos"]
 
 

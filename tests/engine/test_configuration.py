@@ -123,7 +123,7 @@ def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
     assert str(caught.value) == (
         "a function has no option memmory, retrys; it has name, role, memory, timeout, retries, "
         "max_event_age, reserved_concurrency, isolation, recursive_loop, description, environment, tmp, "
-        "log_format, application_log_level, system_log_level, log_group"
+        "log_format, application_log_level, system_log_level, log_group, layers, architecture, tracing"
     )
     function = bus.add_function("f", handler)
     with pytest.raises(ConfigurationError, match="isolation, nonsense cannot be changed; settings are memory, timeout"):

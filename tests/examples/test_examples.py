@@ -23,6 +23,11 @@ SHOWS = {
         "refused: 0\nkeeping a\nkeeping c\n",
         "kept: [('a', 300), ('c', 150)]\nlogged: ['keeping a\\n', 'keeping c\\n']\nmeasured: 450 in 2 orders\n",
     ],
+    "deploy_with_boto3.py": [
+        "function:ship is Pending\nThe function execution role does not have permissions to call ReceiveMessage on SQS",
+        "Unhandled name 'json' is not defined\n",
+        "live ships a pencil",
+    ],
     "dynamodb_table.py": [
         "not overwritten: The conditional request failed\nnot ordered: ['ConditionalCheckFailed', 'None']",
         "orders of ada: [1]\nan hour later: []",

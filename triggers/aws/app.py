@@ -7,7 +7,8 @@ read: its bytes, the time between two pieces of it, and the bytes of all bodies 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,6 +24,8 @@ from triggers.aws.protocols.rest import header_text, refuse_xml
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.execution.environment import Environment
+    from triggers.http.function_url import FunctionUrl
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -42,6 +45,8 @@ class Limits:
     head_bytes: int = 65_536
     body_bytes: int = 10 * 2**20
     """Of a request to any service but S3."""
+    package_bytes: int = 70_167_211
+    """Of a request to Lambda, whose packages are 50 MB of base64."""
     object_bytes: int = 512 * 2**20
     """Of a request to S3; larger objects come in parts."""
     bodies_bytes: int = 2**30
@@ -87,6 +92,27 @@ class App:
         """What is there now was declared by code, and stays there when a client resets the bus."""
         self._control.declare()
 
+    @contextmanager
+    def served_at(self, address: str) -> Iterator[None]:
+        """Within the block, functions in processes of their own find the bus at this address, with their own keys."""
+        identities = self.front.identities
+
+        def access_of(environment: Environment) -> Mapping[str, str]:
+            session = identities.open_access(environment)
+            return {
+                "AWS_ENDPOINT_URL": address,
+                "AWS_ACCESS_KEY_ID": session.access_key,
+                "AWS_SECRET_ACCESS_KEY": session.secret,
+                "AWS_SESSION_TOKEN": session.token,
+            }
+
+        before = self._bus.access_of, identities.endpoint
+        self._bus.access_of, identities.endpoint = access_of, address
+        try:
+            yield
+        finally:
+            self._bus.access_of, identities.endpoint = before
+
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
@@ -94,8 +120,19 @@ class App:
             await send({"type": "websocket.close", "code": 1008})
         elif (executed := execution.find(self._bus, scope, self._hosts)) is not None:
             await execution.serve(*executed, receive, send)
+        elif (url := self._function_url(scope)) is not None:
+            await url(scope, receive, send)
         else:
             await self._serve(scope, receive, send)
+
+    def _function_url(self, scope: MutableMapping[str, Any]) -> FunctionUrl | None:
+        """The function's URL that the Host names. Who may call it, from pages of other sites too, it says itself."""
+        host = next((value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"), "")
+        if ".lambda-url." not in host:
+            return None
+        from triggers.http.function_urls import FunctionUrls  # few need it, and serving starts faster without
+
+        return self._bus.shared(FunctionUrls).at_host(host)
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         held = _Held()
@@ -186,7 +223,8 @@ class App:
             service = routing.find_service(request)
         except WireError:
             return self._limits.body_bytes
-        return self._limits.object_bytes if service == "s3" else self._limits.body_bytes
+        limits = {"s3": self._limits.object_bytes, "lambda": self._limits.package_bytes}
+        return limits.get(service, self._limits.body_bytes)
 
 
 @attrs.define

@@ -6,6 +6,7 @@
     GET  queues                      every queue of SQS: visible, in flight, delayed
     GET  dead-letters                every event that the bus gave up on
     GET  clock                       {"now": ..., "is_virtual": ...}
+    GET  code/...                    the archive of a function or a layer, where Code.Location says
     POST clock/advance               {"seconds": 60}: move a virtual clock
     POST wait-idle                   {"timeout": 10}: until nothing is queued, running or waiting; 408 after that time
     POST reset                       empty buckets, queues and the dead-letter list; drop what was made over the wire
@@ -25,7 +26,10 @@ from eventbus.timestamps import iso_time
 from triggers.aws import resetting
 from triggers.aws.http import Request, Response
 from triggers.aws.protocols.json import dump, load
+from triggers.aws.services.lambda_packages import PATH as PACKAGES
+from triggers.aws.services.lambda_packages import package_at
 from triggers.http.gateway import Gateway
+from triggers.polling import Mappings
 
 if TYPE_CHECKING:
     from triggers.aws.front import Front
@@ -45,6 +49,8 @@ class Control:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request below `/_eventbus/`."""
+        if request.method == "GET" and request.path.startswith(PACKAGES):
+            return self._package(request.path.removeprefix(PACKAGES))
         name = request.path.removeprefix("/_eventbus/").strip("/")
         calls = _READING if request.method == "GET" else _CHANGING if request.method == "POST" else {}
         call = calls.get(name)
@@ -59,6 +65,13 @@ class Control:
             except ValueError as error:
                 return _json(400, {"error": str(error)})
         return await call(self, given if isinstance(given, dict) else {})
+
+    def _package(self, token: str) -> Response:
+        """The archive of a function or a layer, at the address that Lambda's answers have for it."""
+        archive = package_at(self._bus, token)
+        if archive is None:
+            return _json(404, {"error": "there is no package here; ask GetFunction for its Location"})
+        return Response(200, {"Content-Type": "application/zip"}, archive)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -127,10 +140,16 @@ class Control:
         s3 = bus.service("S3")
         self._declared |= set() if s3 is None else {s3[name].arn for name in s3}
         self._declared |= resetting.names(bus)
+        self._declared |= {function.arn for function in bus.functions.values()}
+        self._declared |= {mapping.arn for mapping in bus.shared(Mappings)}
 
     async def _reset(self) -> None:
         bus, declared = self._bus, self._declared or set()
         sns, sqs, s3 = bus.service("SNS"), bus.service("SQS"), bus.service("S3")
+        for mapping in [mapping for mapping in bus.shared(Mappings) if mapping.arn not in declared]:
+            mapping.delete()
+        for function in [function for function in bus.functions.values() if function.arn not in declared]:
+            function.delete()
         for topic in [] if sns is None else [topic for topic in sns if topic.arn not in declared]:
             sns.delete_topic(topic)
         for queue in [] if sqs is None else list(sqs):
@@ -145,7 +164,8 @@ class Control:
         resetting.drop(bus, declared)
         for letter in list(bus.dead_letters):
             bus.dead_letters.take(letter)
-        self._front.identities.roles.clear()
+        for role in list(self._front.identities.roles.values()):
+            self._front.identities.drop_role(role)
         bus.shared(Gateway).clear()
         if self._front.journal is not None:
             self._front.journal.clear()

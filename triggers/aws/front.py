@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from botocore.validate import ParamValidator
 
 from eventbus.delivery.targets import Source
 from eventbus.errors import AWSError, BusClosed, BusNotRunning, EventBusError
-from eventbus.execution.current import acting_as, current_environment
+from eventbus.execution.current import acting_as, counts_as_work, current_environment
 from eventbus.iam.principals import is_account_id
 from triggers.aws import chunked, compressed, protocols, routing, signing
 from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotImplementedHere
@@ -32,6 +33,7 @@ from triggers.aws.services.deeds import Deed, Input, Result
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.execution.environment import Environment
 
 _MAPS = {
     "s3": "S3Map",
@@ -44,6 +46,7 @@ _MAPS = {
     "scheduler": "SchedulerMap",
     "logs": "LogsMap",
     "cloudwatch": "CloudWatchMap",
+    "lambda": "LambdaMap",
     "iam": "IAMMap",
     "sts": "STSMap",
     "apigateway": "APIGatewayMap",
@@ -56,7 +59,8 @@ _VALIDATOR = ParamValidator()
 
 def map_of(service: str) -> type[ServiceMap]:
     """The map of a service."""
-    found: type[ServiceMap] = getattr(import_module(f"triggers.aws.services.{service}"), _MAPS[service])
+    module = f"{service}_" if iskeyword(service) else service
+    found: type[ServiceMap] = getattr(import_module(f"triggers.aws.services.{module}"), _MAPS[service])
     return found
 
 
@@ -74,6 +78,8 @@ class Exchange:
     protocol: Protocol
     operation: OperationModel | None = None
     caller: Source | None = None
+    environment: Environment | None = None
+    """Where the function runs that asks, if it does so from a process of its own."""
     given: Input = attrs.field(factory=dict)
     act: Any = None
     entry: Entry | None = None
@@ -108,7 +114,7 @@ class Front:
         exchange = self._begin()
         try:
             self._read(request, exchange)
-            with _acting(exchange.caller):
+            with _acting(exchange.caller, exchange.environment):
                 outcome = self._begun(exchange)
                 if isinstance(outcome, Deed):
                     outcome = await outcome.do()
@@ -241,10 +247,13 @@ class Front:
         if self._verifies:
             signing.verify(request, signed, self.identities.secret(signed), now)
         exchange.caller = self.identities.caller(signed)
+        session = self.identities.session(signed)
+        exchange.environment = None if session is None else session.environment
 
     def _answer(self, exchange: Exchange, result: Result) -> Response:
         assert exchange.operation is not None
-        response = protocols.answer(exchange.protocol, exchange.operation, result, exchange.request_id)
+        request_id = result.get("ResponseMetadata", {}).get("RequestId", exchange.request_id)
+        response = protocols.answer(exchange.protocol, exchange.operation, result, request_id)
         if exchange.protocol == "rest-xml":
             response.headers.setdefault("x-amz-id-2", exchange.request_id * 2)
             if "Content-Range" in response.headers:
@@ -297,8 +306,16 @@ def _validate(operation: OperationModel, given: Input) -> None:
 
 
 @contextmanager
-def _acting(caller: Source | None) -> Iterator[None]:
-    """Within the block, the bus takes this source for the caller."""
+def _acting(caller: Source | None, environment: Environment | None = None) -> Iterator[None]:
+    """Within the block, the bus takes this source for the caller, and what happens for done by this environment."""
+    if environment is not None:
+        inside, as_work = current_environment.set(environment), counts_as_work.set(True)
+        try:
+            yield
+        finally:
+            current_environment.reset(inside)
+            counts_as_work.reset(as_work)
+        return
     if caller is None:
         yield
         return

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from eventbus.delivery.targets import Source
+from eventbus.execution.environment import Phase
 from eventbus.iam.principals import is_account_id
 from triggers.aws.errors import ExpiredToken, InvalidAccessKeyId
 from triggers.aws.signing import Credential
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.execution.environment import Environment
     from eventbus.iam.roles import Role
 
 TEMPORARY = "ASIAEVENTBUS"
@@ -37,6 +39,8 @@ class Session:
     name: str
     expires_at: float
     source: Source
+    environment: Environment | None = None
+    """Where the function runs that has these keys: what is done with them is done by what it is running."""
 
 
 class Identities:
@@ -47,21 +51,28 @@ class Identities:
         self._sessions: dict[str, Session] = {}
         self._secrets = dict(secrets)
         self.roles: dict[str, Role] = {}
-        """The roles that were made over the wire, by name; those of functions are with the functions."""
+        """The roles that were made over the wire, by name; the bus has them among all others, `bus.roles`."""
         self._generation = 0
         self.began_at = bus.clock.now()
+        self.endpoint: str | None = None
+        """Where the bus is served, as a URL without a path; None while it isn't."""
         self._anonymous = Source("anonymous", None, None, "")
 
     def add_role(self, role: Role) -> None:
         """Keep a new role. Its versions begin where those of earlier roles, which may have had its name, have ended."""
         self._generation += 1
         role.version = self._generation << 32
-        self.roles[role.name] = role
+        self.roles[role.name] = self._bus.roles.of(role)
+
+    def drop_role(self, role: Role) -> None:
+        """Forget a role that was made over the wire."""
+        del self.roles[role.name]
+        if self.role(role.name) is role:
+            self._bus.roles.delete(role.name)
 
     def role(self, name: str) -> Role | None:
-        """A role by its name: one that was made over the wire, or that of a function."""
-        made = self.roles.get(name)
-        return made or next((f.role for f in self._bus.functions.values() if f.role.name == name), None)
+        """A role by its name, wherever it was made."""
+        return self._bus.roles.get(name)
 
     def open_session(self, role: Role, name: str, seconds: int) -> Session:
         """Give temporary credentials for a role."""
@@ -77,6 +88,19 @@ class Identities:
             expires_at=now + seconds,
             source=Source(principal, None, role.account_id, f'<the role "{role.name}">', role),
         )
+        self._sessions[session.access_key] = session
+        return session
+
+    def open_access(self, environment: Environment) -> Session:
+        """Give an execution environment its keys: they act as the function's role, and are good while it lives."""
+        lane = environment.lane
+        gone = [
+            key for key, s in self._sessions.items() if s.environment is not None and s.environment.phase is Phase.GONE
+        ]
+        for key in gone:
+            del self._sessions[key]
+        session = self.open_session(lane.source.role or lane.function.role, lane.function.name, 0)
+        session = attrs.evolve(session, expires_at=float("inf"), source=lane.source, environment=environment)
         self._sessions[session.access_key] = session
         return session
 

@@ -169,6 +169,8 @@ def find_route(service: str, request: Request) -> tuple[str, dict[str, str]]:
     What lacks something that is required is for the operation that comes nearest: its input says what is missing.
     """
     parts = request.path.removeprefix("/").split("/")
+    if service == "lambda" and not parts[-1]:
+        parts.pop()  # some clients end some of Lambda's paths with a slash, as its documentation did
     if len(parts) > 1 and not parts[-1] and service == "s3" and len(parts) == 2:
         parts.pop()  # a bucket, with or without a slash behind it
     nearest: tuple[str, dict[str, str]] | None = None

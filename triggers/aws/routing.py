@@ -30,6 +30,7 @@ SIGNING_NAMES: Mapping[str, str] = {
     "iam": "iam",
     "sts": "sts",
     "apigateway": "apigateway",
+    "lambda": "lambda",
 }
 """boto3's name of the service by the name that requests to it are signed with."""
 TARGETS: Mapping[str, str] = {
@@ -45,7 +46,8 @@ TARGETS: Mapping[str, str] = {
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/[^/,]*/([a-z0-9-]+)/aws4_request")
 _CBOR_PATH = re.compile(r"/service/(\w+)/operation/(\w+)/?")
-_SERVICE_HOST = re.compile(r"(?:^|\.)(s3|sns|sqs|queue|iam|sts)(?:[.-][a-z0-9-]+)*\.(?:amazonaws\.com|localhost)$")
+_SERVED = "s3|sns|sqs|queue|iam|sts|lambda"
+_SERVICE_HOST = re.compile(rf"(?:^|\.)({_SERVED})(?:[.-][a-z0-9-]+)*\.(?:amazonaws\.com|localhost)$")
 _BUCKET_HOST = re.compile(r"^(?P<bucket>.+?)\.s3(?:[.-][a-z0-9-]+)*\.(?:amazonaws\.com|localhost)$")
 _LOCAL_BUCKET = re.compile(r"^(?P<bucket>[a-z0-9][a-z0-9.-]+)\.localhost$")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import anyio
 
@@ -23,4 +24,11 @@ async def serve(
     async with serving(app, host=host, port=port) as address:
         if listening is not None:
             listening(*address)
-        await anyio.sleep_forever()
+        with app.served_at(_address(*address)) if isinstance(app, App) else nullcontext():
+            await anyio.sleep_forever()
+
+
+def _address(host: str, port: int) -> str:
+    """Where a process on this machine finds what listens there."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
+    return f"http://{reached}:{port}"

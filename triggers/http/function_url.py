@@ -55,6 +55,7 @@ class FunctionUrl(Front):
       `grant=True` and `"NONE"` the two statements are added that the console adds.
     - `cors`: a `Cors`, or a dict of its arguments.
     - `invoke_mode`: `"BUFFERED"`, or `"RESPONSE_STREAM"` for handlers that are async generators.
+    - `url_id`: the first label of its host name, by default one of chance.
 
     It is an ASGI application itself. Raises ValidationFailed for another `auth_type` or `invoke_mode`.
     """
@@ -73,6 +74,7 @@ class FunctionUrl(Front):
         invoke_mode: Literal["BUFFERED", "RESPONSE_STREAM"] = "BUFFERED",
         name: str | None = None,
         grant: bool = False,
+        url_id: str | None = None,
     ) -> None:
         _check_enum("authType", auth_type, ("AWS_IAM", "NONE"))
         _check_enum("invokeMode", invoke_mode, ("RESPONSE_STREAM", "BUFFERED"))
@@ -88,7 +90,7 @@ class FunctionUrl(Front):
         if self.cors is not None and len(self.cors.allow_methods) > 6:
             raise BadRequest("A function URL allows up to 6 methods", mend='or "*"')
         self.invoke_mode = invoke_mode
-        self.url_id = bus.ids.text(32, LOWER)
+        self.url_id = bus.ids.text(32, LOWER) if url_id is None else url_id
         self.domain = f"{self.url_id}.lambda-url.{bus.region}.on.aws"
         bus.shared(Endpoints).add(self)
         if grant:

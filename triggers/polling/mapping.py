@@ -18,6 +18,7 @@ from eventbus.errors import ResourceNotFound
 from triggers.polling.errors import ResourceInUse, unsupported
 from triggers.polling.failure_records import checked_destination
 from triggers.polling.filters import Filters, as_criteria
+from triggers.polling.permission import QUEUE_ACTIONS, check_may_read
 from triggers.polling.settings import STREAMS, MappingSettings, changed, check_visibility
 
 if TYPE_CHECKING:
@@ -93,26 +94,40 @@ class EventSourceMapping:
     # -- what users do ------------------------------------------------------------------------------------------------
 
     def update(
-        self, *, on_failure: Any = ..., enabled: bool | None = None, grant: bool = False, **changes: Any
+        self,
+        *,
+        on_failure: Any = ...,
+        enabled: bool | None = None,
+        function: Any = None,
+        grant: bool = False,
+        **changes: Any,
     ) -> None:
         """Change settings, by the names that `Function.poll` takes: UpdateEventSourceMapping.
 
         They hold from the next batch on; a batch that is being retried begins anew. `on_failure=None` removes the
-        destination. Raises what `poll` raises, ResourceInUse or ResourceNotFound, with nothing changed.
+        destination; `function` is another one to invoke. Raises what `poll` raises, ResourceInUse or ResourceNotFound,
+        with nothing changed.
         """
         self._may("lambda:UpdateEventSourceMapping")
         is_fifo = getattr(self.polled, "is_fifo", False)
         settings = changed(self.kind, is_fifo, self.settings, changes)
         filters = Filters(self.kind, settings.filters)
+        chosen: Any = self.function if function is None else self.bus.resource(function)
+        if chosen is not self.function:
+            if grant:
+                actions = self.polled.poll_actions() if self.kind in STREAMS else QUEUE_ACTIONS
+                chosen.role.allow(list(actions), self.polled)
+            check_may_read(self.bus, chosen, self.polled, self.kind)
         if self.kind not in STREAMS:
-            check_visibility(self.polled, self.function)
+            check_visibility(self.polled, chosen)
         target = self.on_failure
         if on_failure is not ...:
             if self.kind not in STREAMS:
                 raise unsupported("DestinationConfig")
             target = None
             if on_failure is not None:
-                target = checked_destination(self.bus, self.function, on_failure, grant=grant)
+                target = checked_destination(self.bus, chosen, on_failure, grant=grant)
+        self.function = chosen
         self.settings, self.filters, self.on_failure = settings, filters, target
         if enabled is not None:
             self._wanted = ENABLED if enabled else DISABLED

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from eventbus.errors import AccessDenied, InvalidParameterValue, ResourceConflict, ResourceNotFound
+from eventbus.errors import InvalidParameterValue, ResourceConflict, ResourceNotFound
 from triggers.polling.errors import unsupported
 from triggers.polling.failure_records import checked_destination
 from triggers.polling.filters import Filters
 from triggers.polling.mapping import EventSourceMapping, Poller
+from triggers.polling.permission import QUEUE_ACTIONS, check_may_read
 from triggers.polling.queues import QueuePoller
 from triggers.polling.settings import AT_TIMESTAMP, MappingSettings, check_visibility, settings_of
 from triggers.polling.source import QueueSource, StreamSource
@@ -18,12 +19,6 @@ from triggers.polling.streams import StreamPoller
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.delivery.targets import Target
-
-_STREAM_DENIED = {
-    "dynamodb": "GetRecords, GetShardIterator, DescribeStream, and ListStreams",
-    "kinesis": "GetRecords, GetShardIterator, DescribeStream, ListShards, and ListStreams",
-}
-QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
 class Mappings:
@@ -105,10 +100,9 @@ def poll_stream(
     Filters(kind, settings.filters)
     mappings = bus.shared(Mappings)
     mappings.check_is_new(function, source, kind)
-    actions = source.poll_actions()
     if grant:
-        function.role.allow(list(actions), source)
-    _check_may_read(bus, function, source, actions, lambda _: _stream_denied(source))
+        function.role.allow(list(source.poll_actions()), source)
+    check_may_read(bus, function, source, kind)
     target = None if on_failure is None else checked_destination(bus, function, on_failure, grant=grant)
     return mappings.make(
         function, source, kind, settings, target, lambda mapping: StreamPoller(mapping, source), enabled=enabled
@@ -136,7 +130,7 @@ def poll_queue(
     mappings.check_is_new(function, source, "sqs")
     if grant:
         function.role.allow(list(QUEUE_ACTIONS), source)
-    _check_may_read(bus, function, source, QUEUE_ACTIONS, _queue_denied)
+    check_may_read(bus, function, source, "sqs")
     return mappings.make(
         function, source, "sqs", settings, None, lambda mapping: QueuePoller(mapping, source), enabled=enabled
     )
@@ -144,28 +138,3 @@ def poll_queue(
 
 def _any_mapping(bus: EventBus) -> str:
     return f"arn:{bus.partition}:lambda:{bus.region}:{bus.account_id}:event-source-mapping:*"
-
-
-def _check_may_read(
-    bus: EventBus, function: Any, source: Any, actions: Iterable[str], sentence: Callable[[str], str]
-) -> None:
-    for action in actions:
-        try:
-            bus.authority.authorize(function.source, action, source.arn, getattr(source, "access", None), lambda: None)
-        except AccessDenied:
-            listed = ", ".join(f'"{one}"' for one in actions)
-            raise InvalidParameterValue(
-                sentence(action),
-                mend=f"call {function.label}.role.allow([{listed}], {source.label}) or pass grant=True",
-            ) from None
-
-
-def _stream_denied(source: StreamSource) -> str:
-    return (
-        f"Cannot access stream {source.arn}. Please ensure the role can perform the "
-        f"{_STREAM_DENIED[source.stream_kind]} Actions on your stream in IAM."
-    )
-
-
-def _queue_denied(action: str) -> str:
-    return f"The function execution role does not have permissions to call {action.partition(':')[2]} on SQS"

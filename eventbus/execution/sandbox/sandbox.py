@@ -216,7 +216,7 @@ class Sandbox:
 
 def _settings(spec: SandboxSpec, address: str) -> Mapping[str, Any]:
     """What the supervisor is told, as plain values."""
-    kept = {str(spec.directory), sys.prefix, sys.base_prefix, str(HERE), *spec.path}
+    kept = {str(spec.directory), sys.prefix, sys.base_prefix, str(HERE), *spec.path, *spec.kept}
     variables = {**spec.variables, "AWS_LAMBDA_RUNTIME_API": address}
     match spec.runtime:
         case "provided":

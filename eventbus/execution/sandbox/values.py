@@ -34,6 +34,8 @@ class SandboxSpec:
     """The complete environment, without the address of the Runtime API."""
     path: tuple[str, ...] = ()
     """Directories to import from, behind the code's own."""
+    kept: tuple[str, ...] = ()
+    """Further directories that have to be seen, should they lie below the `/tmp` that is replaced."""
     private_tmp: bool = True
     """Whether to try a mount of its own at `/tmp`."""
     init_limit: float = INIT_LIMIT

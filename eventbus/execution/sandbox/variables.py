@@ -12,14 +12,25 @@ from collections.abc import Mapping
 SEARCHED = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 
 
-def process_variables(given: Mapping[str, str], *, directory: str, runtime: str) -> dict[str, str]:
-    """What Lambda and the function set, on the ground of a process's own; all but where the Runtime API is."""
+def process_variables(
+    given: Mapping[str, str],
+    *,
+    directory: str,
+    runtime: str,
+    commands: str = "",
+    access: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """What Lambda and the function set, on the ground of a process's own; all but where the Runtime API is.
+
+    `commands` are directories of executables that come with layers, `access` is how the process reaches the bus.
+    """
     variables = {
-        "PATH": f"{os.path.dirname(sys.executable)}:{SEARCHED}",
+        "PATH": f"{os.path.dirname(sys.executable)}:{SEARCHED}" + (f":{commands}" if commands else ""),
         "LANG": "en_US.UTF-8",
         "LC_CTYPE": "C.UTF-8",
         "TZ": ":UTC",
         "SHLVL": "0",
+        **(access or {}),
         **given,
         "PWD": directory,
         "LAMBDA_TASK_ROOT": directory,

@@ -54,8 +54,7 @@ class IAMMap(ServiceMap):
         return self.identities.roles
 
     def _roles(self) -> Iterator[Role]:
-        yield from (function.role for function in self.bus.functions.values())
-        yield from self.made.values()
+        yield from self.bus.roles.values()
 
     def role(self, name: str, action: str) -> Role:
         """A role by its name, after the caller's permission to do this with it. Raises NoSuchEntity or AccessDenied."""
@@ -89,12 +88,12 @@ class IAMMap(ServiceMap):
     def delete_role(self, given: Input) -> Result:
         role = self.role(given["RoleName"], "DeleteRole")
         if role.name not in self.made:
-            raise DeleteConflict(f"Cannot delete entity, the role {role.name} is that of a function.")
+            raise DeleteConflict(f"Cannot delete entity, the role {role.name} was made by this program.")
         if role.attached_policies:
             raise DeleteConflict("Cannot delete entity, must detach all policies first.")
         if role.inline_policies:
             raise DeleteConflict("Cannot delete entity, must delete policies first.")
-        del self.made[role.name]
+        self.identities.drop_role(role)
         return {}
 
     def update_assume_role_policy(self, given: Input) -> Result:
