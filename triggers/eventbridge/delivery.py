@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from triggers.eventbridge.keeping import Keeping
 
 _DRAWS: Final = 2**32
+_THROTTLED: Final = ("ProvisionedThroughputExceededException",)
+"""Codes that mean throttling although their status doesn't say so."""
 
 
 @attrs.frozen
@@ -291,7 +293,7 @@ def _send(target: Target, message: Message, route: Route) -> None:
 
 def _refusal(error: AWSError) -> Refusal:
     """What a target's refusal means for the delivery: only throttling and faults of the target may pass."""
-    if error.status == 429:
+    if error.status == 429 or error.code in _THROTTLED:
         return Refusal("THROTTLING", f"{error.code}: {error.message}", is_retryable=True)
     if error.status >= 500:
         return Refusal("ERROR_FROM_TARGET", f"{error.code}: {error.message}", is_retryable=True)

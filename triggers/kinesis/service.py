@@ -83,6 +83,7 @@ class Kinesis:
         if name in self._streams:
             raise ResourceInUse(f"Stream {name} under account {self.bus.account_id} already exists.")
         stream = self._streams[name] = Stream(self, name, shards, retention)
+        self.bus.register(stream)
         self.bus.pollables.add(stream)
         if self._keeping is not None:
             stream.keep(self._keeping)
@@ -94,6 +95,7 @@ class Kinesis:
         self.bus.authorize("kinesis:DeleteStream", doomed.arn, None, doomed.label)
         del self._streams[doomed.name]
         self.bus.pollables.remove(doomed)
+        self.bus.unregister(doomed)
         doomed.close()
 
     def _take_up(self) -> None:
