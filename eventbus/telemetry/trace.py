@@ -115,7 +115,7 @@ def describe(node: Cause) -> dict[str, Any]:
             "kind": "invocation",
             "at": node.at,
             "request_id": node.request_id,
-            "outcome": str(node.reason) if node.reason is not None else node.state.value,
+            "outcome": _outcome(node),
             "note": node.note,
             "attempts": [_attempt(node, number, attempt) for number, attempt in enumerate(node.history, 1)],
             "children": [],
@@ -123,6 +123,17 @@ def describe(node: Cause) -> dict[str, Any]:
     assert isinstance(node, Action)
     what = f"{node.verb} {node.resource.name}" + (f"/{node.detail}" if node.detail else "")
     return {"what": _printable(what), "kind": "action", "at": node.at, "note": node.note, "children": []}
+
+
+def _outcome(event: Any) -> str:
+    """How it ended, or how far it is. A direct call that failed has ended, and its caller was told the error."""
+    from eventbus.execution.outcome import Failed
+
+    if event.reason is not None:
+        return str(event.reason)
+    if event.reply is not None and event.last is not None and isinstance(event.last.outcome, Failed):
+        return "failed"
+    return str(event.state.value)
 
 
 def _attempt(event: Any, number: int, attempt: Any) -> dict[str, Any]:
