@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from copy import deepcopy
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, TypeVar, overload
@@ -16,43 +14,27 @@ import anyio.from_thread
 import anyio.lowlevel
 import attrs
 import structlog
-from anyio.lowlevel import checkpoint
 
-from eventbus.answers import InvocationResult, Receipt, Statistics
-from eventbus.arn import is_arn
+from eventbus.answers import Statistics
 from eventbus.authority import Authority
-from eventbus.clock import Clock, SystemClock, VirtualClock
-from eventbus.delivery.dead_letters import DeadLetter, DeadLetters
+from eventbus.clock import Clock, SystemClock
+from eventbus.core.publishing import Publishing
+from eventbus.delivery.dead_letters import DeadLetters
 from eventbus.delivery.dispatcher import Dispatcher
 from eventbus.delivery.durable import DurableEvents
-from eventbus.delivery.event import Body, Event, Reply
 from eventbus.delivery.lane import Lane
-from eventbus.delivery.payload import Encoded, JSONValue, compact, decode, encode_and_copy
-from eventbus.delivery.payload import size as payload_size
 from eventbus.delivery.pollables import Pollables
-from eventbus.delivery.retry import MAX_HOPS, Reason
-from eventbus.delivery.targets import HasPolicy, Source, Target
+from eventbus.delivery.targets import Source, Target
 from eventbus.errors import (
-    AccessDenied,
     BusAlreadyEntered,
-    BusClosed,
-    BusNotRunning,
     ConfigurationError,
     EventBusError,
-    InvalidParameterValue,
-    PayloadTooLarge,
-    RecursiveInvocation,
     ResourceConflict,
     ResourceNotFound,
-    TooManyRequests,
 )
 from eventbus.execution.concurrency import SCALING_STEP, Account
-from eventbus.execution.context import ClientContext
-from eventbus.execution.current import acting_as, counts_as_work, current_environment
 from eventbus.execution.environment import BUDGET, Environment
 from eventbus.execution.inheritance import inheritance
-from eventbus.execution.outcome import Failed
-from eventbus.execution.streaming import Sink
 from eventbus.execution.tmp import TemporaryDirectories
 from eventbus.execution.variables import overlay
 from eventbus.execution.watchdog import Watchdog
@@ -62,10 +44,9 @@ from eventbus.functions.function import Function
 from eventbus.functions.invocable import Invocable
 from eventbus.functions.package import Packaged, prepared
 from eventbus.functions.version import LATEST
-from eventbus.iam.evaluation import Decision
 from eventbus.iam.registry import Roles
 from eventbus.ids import Ids
-from eventbus.options import check_options, check_principal
+from eventbus.options import check_options
 from eventbus.storage.errors import StoreError
 from eventbus.storage.port import Store
 from eventbus.storage.sqlite import SQLiteStore
@@ -74,28 +55,17 @@ from eventbus.telemetry.capture import capture
 from eventbus.telemetry.gauges import Gauges
 from eventbus.telemetry.journal import Journal
 from eventbus.telemetry.logger import bus_logger
-from eventbus.telemetry.logs import Logs, last_bytes
+from eventbus.telemetry.logs import Logs
 from eventbus.telemetry.metrics import Metrics
-from eventbus.telemetry.trace import Action, Cause, Named, Trace
-from eventbus.timestamps import iso_time
+from eventbus.telemetry.trace import Trace
 
 T = TypeVar("T")
 
-MAX_ASYNC_PAYLOAD = 1_048_576
-"""Bytes of an asynchronous event (Lambda quotas, since October 2025)."""
 IDLE_TIMEOUT = 600.0
 """Seconds after which an idle environment is ended; AWS says "minutes" and gives no figure."""
-LARGE_EVENT = 262_144
-"""Bytes from which on an asynchronous event is billed as more than one request."""
-CHAIN = 64
-"""Invocations of one chain that the trace shows as one tree."""
-MAX_SYNC_PAYLOAD = 6_291_456
-"""Bytes of a direct call (Lambda quotas)."""
-LOG_TAIL = 4096
-"""Bytes of the log that a direct caller may have with the answer."""
 
 
-class EventBus:
+class EventBus(Publishing):
     """An event bus that behaves like the event-driven side of AWS Lambda.
 
     Configuration is plain synchronous calls, before or after entering; `async with bus:` runs it, once.
@@ -436,603 +406,12 @@ class EventBus:
         """All functions by name."""
         return MappingProxyType(self._functions)
 
-    def claim(self, service: str, instance: Any = None) -> None:
-        """Be the one service of this name on the bus. Raises ConfigurationError for the second."""
-        if service in self._services:
-            raise ConfigurationError(
-                f"this bus has its {service} already: make {service}(bus) once and use it everywhere"
-            )
-        self._services[service] = instance
-
-    def service(self, name: str) -> Any:
-        """The one service of this name, such as "S3"; None if it hasn't been made."""
-        return self._services.get(name)
-
     def shared(self, kind: Callable[[EventBus], T]) -> T:
         """The one object of this kind that the bus's sources share, made with the bus when it is first asked for."""
         if kind not in self._shared:
             self._shared[kind] = kind(self)
         found: T = self._shared[kind]
         return found
-
-    def register(self, resource: Target) -> None:
-        """Make a resource reachable by its ARN. Raises ConfigurationError if the ARN is taken."""
-        if resource.arn in self._resources:
-            raise ConfigurationError(f"{resource.arn} exists on this bus already")
-        self._resources[resource.arn] = resource
-
-    def unregister(self, resource: Target) -> None:
-        """Take a resource off the bus."""
-        self._resources.pop(resource.arn, None)
-
-    def find(self, arn: str) -> Target | None:
-        """The resource with this ARN, or None."""
-        return self._resources.get(arn)
-
-    def resource(self, target: object) -> Target:
-        """Find what an object, an ARN or a function's name stands for.
-
-        Raises ResourceNotFound if nothing on this bus has that ARN, ConfigurationError for what is none of these.
-        """
-        if isinstance(target, str):
-            found = self._resources.get(target) or self.named(target)
-            if found is not None:
-                return found
-            if is_arn(target) and ":lambda:" not in target:
-                raise ResourceNotFound(f"{target} does not exist on this bus")
-            arn = target if is_arn(target) else f"arn:aws:lambda:{self.region}:{self.account_id}:function:{target}"
-            raise ResourceNotFound(
-                f"Function not found: {arn}",
-                mend="declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs",
-            )
-        known = self._resources.get(getattr(target, "arn", ""))
-        if known is not None and known is target:
-            return known  # asking whether it is a Target takes longer than all the rest of a direct call
-        if isinstance(target, Target):
-            if self._resources.get(target.arn) is not target:
-                raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
-            return target
-        raise ConfigurationError(f"{target!r} is neither a function, a topic or a queue, nor an ARN of one")
-
-    def named(self, name: str) -> Invocable | None:
-        """The function of this name, or the version or alias if a qualifier follows it: `f`, `f:7`, `f:prod`."""
-        function = self._functions.get(name)
-        if function is None and ":" in name:
-            account, _, rest = name.partition(":function:")
-            name, _, qualifier = (rest if account == self.account_id else name).partition(":")
-            function = self._functions.get(name)
-            return None if function is None else self._qualified(function, qualifier or None)
-        return function
-
-    def _qualified(self, function: Function, qualifier: str | None) -> Invocable | None:
-        found = function if qualifier is None else self._resources.get(f"{function.arn}:{qualifier}")
-        return found if isinstance(found, Invocable) else None
-
-    # -- publishing -------------------------------------------------------------------------------------------------
-
-    async def push(self, target: object, payload: JSONValue, *, source: Any) -> Receipt:
-        """Put an event on the queue of a function, and return as soon as it is there.
-
-        This is what every source calls, and all that a trigger of your own needs. `target` is a function or its ARN,
-        `payload` a JSON value, `source` anything with `principal` and `arn` (a bucket, a topic, an object of yours), or
-        a service's name such as `"s3.amazonaws.com"`: the function's resource policy must let it in, or the event ends
-        in `bus.dead_letters` with the reason AccessDenied.
-
-        Waits only while the queue is full. When cancelled, the event was not accepted. Raises NotJSON,
-        PayloadTooLarge above 1 MB, ResourceNotFound, BusNotRunning and BusClosed.
-        """
-        if self._state != "running" or threading.get_ident() != self._thread:
-            self.accepting("push")
-        self._budget -= 1
-        is_own = target.__class__ is Function and target.home is self
-        function: Invocable = target if is_own else self._function(target)  # type: ignore[assignment]
-        if self._budget <= 0 or self.full or self.backlog_bytes >= self.queue_bytes:
-            await self._wait_for_room("push", function.arn.__eq__)
-        body, copy = encode_and_copy(payload)
-        sender = source if source.__class__ is Source else self.source_of(source)
-        event = self.enqueue(function, body, sender, None, copy)
-        if self.durable is not None:
-            await self.durable.synced()
-        return Receipt(event)
-
-    def enqueue(
-        self, function: Invocable, body: Body, source: Source, cause: Cause | None, copy: JSONValue = None
-    ) -> Event:
-        """Queue an event for a function, in one synchronous step: the seam for sources.
-
-        `body` is encoded JSON or an object whose `record(event)` builds the payload anew for each delivery. Without a
-        `cause` it is what the calling handler works on. Raises PayloadTooLarge.
-        """
-        if body.__class__ is bytes:
-            if len(body) > LARGE_EVENT:
-                self._take_large(function, len(body))
-        elif isinstance(body, str) and payload_size(body) > LARGE_EVENT:
-            self._take_large(function, payload_size(body))
-        if cause is None:
-            environment = current_environment.get()
-            if environment is not None:
-                cause = environment.event
-        lane = function.lane
-        self._numbers = number = self._numbers + 1
-        hops = 1 if cause is None else cause.hops + 1
-        if hops >= CHAIN and hops % CHAIN == 0:
-            cause = None  # a loop that is allowed: the trace begins anew, else it would keep all of it alive
-        if self.backlog >= self.queue_limit:
-            body, copy = compact(body) if body.__class__ is bytes else body, None
-        event = Event(self.clock.now(), cause, hops, number, lane, source, body, copy)
-        if function is not lane.target:
-            event.address_to(function)
-        self.trace.append(event)
-        self.outstanding += 1
-        if hops > MAX_HOPS and function.function.configuration.recursive_loop == "Terminate":
-            lane.discard(event, Reason.RECURSIVE_INVOCATION)
-        elif self.durable is not None:
-            self.durable.accept(event)
-        elif self.faults is not None:
-            lane.receive(event)
-        else:
-            lane.put(event)
-        return event
-
-    def _take_large(self, function: Invocable, size: int) -> None:
-        """Refuse an event that is too large; bill one that is merely large."""
-        if size > MAX_ASYNC_PAYLOAD:
-            raise PayloadTooLarge(size, MAX_ASYNC_PAYLOAD, "Event")
-        self.journal.large_event(function.lane, self.clock.now(), size)
-
-    async def redrive(self, letter: DeadLetter) -> Receipt:
-        """Send a dead letter again, as a new event of the same source; it leaves the list.
-
-        Raises ValueError if the letter isn't in the list (any more), ResourceNotFound if its function is gone.
-        """
-        self.accepting("redrive")
-        await self.room()
-        function = self._function(letter.target)
-        if letter not in self.dead_letters:
-            raise ValueError(f"{letter!r} is not in bus.dead_letters")
-        self.dead_letters.take(letter)
-        action = self.note("redrive", function, letter.request_id, letter.cause)
-        action.hops = 0  # a person broke the chain
-        event = self.enqueue(function, letter.body, letter.sender, action)
-        await self.synced()
-        return Receipt(event)
-
-    async def invoke(
-        self,
-        function: object,
-        payload: JSONValue = None,
-        *,
-        qualifier: str | None = None,
-        invocation_type: str = "RequestResponse",
-        client_context: dict[str, Any] | None = None,
-        log_tail: bool = False,
-    ) -> InvocationResult:
-        """Run a function directly and wait for its answer (request-response).
-
-        `qualifier` names a version or an alias. `invocation_type` may be `"Event"`, which queues the event, status 202,
-        or `"DryRun"`, which checks parameters and permission and runs nothing, status 204. A function that fails is a
-        result with `function_error`, not an exception. When cancelled, the function runs on and its answer is lost, as
-        when a client hangs up. Raises TooManyRequests with its reason when no environment may be had, AccessDenied
-        inside a handler whose role may not, RecursiveInvocation after 16 invocations in one chain, PayloadTooLarge
-        above 6 MB (1 MB for an event), NotJSON, ResourceNotFound, InvalidParameterValue for two qualifiers that
-        differ, and BusClosed when the bus is left before the answer is there.
-        """
-        self.accepting("invoke")
-        if invocation_type not in _INVOCATION_TYPES:
-            raise ConfigurationError(f"invocation_type={invocation_type!r}: one of {', '.join(_INVOCATION_TYPES)}")
-        target = self.qualified(function, qualifier)
-        self.authorize("lambda:InvokeFunction", target.resource_arn, target.access, target.label)
-        body, copy = encode_and_copy(payload)
-        reply = Reply(ClientContext.of(client_context))
-        if invocation_type == "Event":
-            await self.room(target.arn.__eq__)
-            event = self.enqueue(target, body, self._caller() or self._owner(), None, copy)
-            await self.synced()
-            return _accepted(202, event.request_id)
-        await checkpoint()
-        if invocation_type == "DryRun":
-            return _accepted(204, self.ids.uuid())
-        return await self._answer(target, body, copy, reply, self._caller() or self._owner(), self.cause(), log_tail)
-
-    def qualified(self, function: object, qualifier: str | None) -> Invocable:
-        """The function, version or alias that a target and a qualifier beside it stand for.
-
-        Raises ResourceNotFound if there is none, InvalidParameterValue if the target has another qualifier itself.
-        """
-        target = self._function(function)
-        if qualifier is None or qualifier == target.qualifier:
-            return target
-        if target.qualifier is not None:
-            raise InvalidParameterValue(
-                "The derived qualifier from the function name does not match the specified qualifier."
-            )
-        found = self._qualified(target.function, qualifier)
-        if found is None:
-            raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
-        return found
-
-    async def request(
-        self,
-        function: object,
-        payload: JSONValue,
-        *,
-        source: Any = None,
-        cause: Cause | None = None,
-        sink: Sink | None = None,
-    ) -> InvocationResult:
-        """Run a function directly on behalf of a service, and wait for its answer: the seam for HTTP APIs and pollers.
-
-        `source` is who calls, as for `push`, and the function's resource policy must let it in; None is Lambda's own
-        poller, which acts inside the service and needs no permission. `cause` is the trace node that the invocation
-        hangs below. `sink` takes what a streaming handler yields, as it yields it; the payload of the result is None
-        then. Raises AccessDenied with the mending call, and what `invoke` raises.
-        """
-        target = self._function(function)
-        if source is None:
-            sender = self._owner()
-        else:
-            sender = self.source_of(source)
-            decision = self.may_send(sender, target)
-            if not decision.is_allowed:
-                sentence, _, mend = self.denied(sender, target, decision).partition("; ")
-                raise AccessDenied(sentence, mend=mend)
-        body, copy = encode_and_copy(payload)
-        await checkpoint()
-        return await self._answer(target, body, copy, Reply(None, sink), sender, cause, log_tail=False)
-
-    async def _answer(
-        self,
-        target: Invocable,
-        body: Encoded,
-        copy: JSONValue,
-        reply: Reply,
-        source: Source,
-        cause: Cause | None,
-        log_tail: bool,
-    ) -> InvocationResult:
-        if payload_size(body) > MAX_SYNC_PAYLOAD:
-            raise PayloadTooLarge(payload_size(body), MAX_SYNC_PAYLOAD, "RequestResponse")
-        event = self._call(target, body, copy, reply, source, cause)
-        outcome, attempt = await reply.wait(self.clock)
-        tail = last_bytes(self.logs.of_attempt(attempt), LOG_TAIL) if log_tail else None
-        failed = isinstance(outcome, Failed)
-        return InvocationResult(
-            status_code=200,
-            payload=deepcopy(outcome.document) if isinstance(outcome, Failed) else decode(outcome.result),
-            function_error="Unhandled" if failed else None,
-            executed_version=event.lane.version,
-            request_id=event.request_id,
-            log_tail=tail,
-        )
-
-    def _call(
-        self, target: Invocable, body: Body, copy: JSONValue, reply: Reply, source: Source, cause: Cause | None
-    ) -> Event:
-        """Queue a direct call ahead of everything, if an environment may be had for it."""
-        self.accepting("invoke")
-        if self.is_stopping:
-            raise BusClosed("invoke")
-        lane = target.lane
-        hops = 1 if cause is None else cause.hops + 1
-        if hops > MAX_HOPS and target.function.configuration.recursive_loop == "Terminate":
-            self.count("RecursiveInvocationsDropped", target.function.arn)
-            raise RecursiveInvocation
-        if (reason := lane.refusal) is not None:
-            self.count("Throttles", target.function.arn)
-            raise TooManyRequests(reason)
-        self._numbers = number = self._numbers + 1
-        self.uncounted += 1
-        self.direct += 1
-        self.outstanding += 1
-        event = Event(self.clock.now(), cause, hops, number, lane, source, body, copy, reply=reply)
-        if target is not lane.target:
-            event.address_to(target)
-        self.trace.append(event)
-        lane.put_first(event)
-        return event
-
-    # -- waiting ----------------------------------------------------------------------------------------------------
-
-    async def wait_idle(self, timeout: float | None = None) -> None:
-        """Wait until nothing is queued, running or waiting for a retry.
-
-        With a virtual clock, time jumps from one due instant to the next whenever nothing is runnable; with the system
-        clock, retries take their minutes. `timeout` is in real seconds: TimeoutError says what is left.
-        """
-        if self._state != "running":
-            self.accepting("wait_idle")
-        environment = current_environment.get()
-        if environment is not None and environment.lane.bus is self:
-            raise ConfigurationError("wait_idle() inside a handler would wait for itself; call it from outside")
-        await checkpoint()
-        with anyio.move_on_after(timeout) as scope:
-            await self._wait_idle()
-        if scope.cancelled_caught:
-            raise TimeoutError(f"not idle after {timeout:g} seconds: {self!r}")
-
-    async def _wait_idle(self) -> None:
-        clock = self.clock
-        while self.outstanding:
-            if isinstance(clock, VirtualClock):
-                await self.settle()
-                if not self.outstanding:
-                    return
-                due = clock.next_due()
-                if due is None:
-                    raise RuntimeError(f"{self!r} rests with work left and nothing due: a fault of eventbus")
-                await clock.jump_to(due)
-            else:
-                await self._rest()
-
-    async def settle(self) -> None:
-        """Wait until nothing is runnable: what is left, if anything, waits for its time."""
-        environment = current_environment.get()
-        if environment is not None and environment.lane.bus is self:
-            raise ConfigurationError("a handler cannot move the clock, which waits for it; move it from outside")
-        while self.outstanding > self.resting:
-            await self._rest()
-
-    async def _rest(self) -> None:
-        if self._at_rest is None:
-            self._at_rest = anyio.Event()
-        await self._at_rest.wait()
-
-    def _change_resting(self, by: int) -> None:
-        self.resting += by
-        self.notice_rest()
-
-    def notice_rest(self) -> None:
-        """Wake whoever waits for rest, if there may be some; called whenever an environment goes idle."""
-        if self._at_rest is not None and (self.outstanding <= self.resting or self.is_stopping):
-            self._at_rest.set()
-            self._at_rest = None
-
-    def room(self, reaches: Callable[[str], bool] | None = None) -> Awaitable[None]:
-        """Wait while a queue is full, and give the event loop its turns: the first thing that a publisher does.
-
-        `reaches(arn)` says whether what is published may reach the function with this ARN; without it every full queue
-        is waited for. A handler never waits: it might wait for the queue that it empties.
-        """
-        self._budget -= 1
-        if self._budget <= 0 or self.full or self.backlog_bytes >= self.queue_bytes:
-            return self._wait_for_room("publishing", reaches)
-        return _DONE
-
-    async def _wait_for_room(self, call: str, reaches: Callable[[str], bool] | None) -> None:
-        self._budget = BUDGET
-        await checkpoint()
-        if current_environment.get() is not None:
-            return
-        while self._state == "running" and self._has_no_room(reaches):
-            await self._wait_for_space()
-        self.accepting(call)
-
-    def _has_no_room(self, reaches: Callable[[str], bool] | None) -> bool:
-        if self.backlog_bytes >= self.queue_bytes:
-            return True
-        return bool(self.full) if reaches is None else any(reaches(arn) for lane in self.full for arn in lane.arns())
-
-    async def _wait_for_space(self) -> None:
-        if self._space is None:
-            self._space = anyio.Event()
-        await self._space.wait()
-
-    def synced(self) -> Awaitable[None]:
-        """Wait until everything done so far is safe in the store: the last thing that a publisher does.
-
-        Raises StoreUnavailable if it could not be written; it has been taken back then. Without a store there is
-        nothing to wait for.
-        """
-        return _DONE if self.durable is None else self.durable.synced()
-
-    def facts(self) -> AbstractContextManager[None]:
-        """Within the block, what is changed in the store follows from what has happened and is not taken back."""
-        return nullcontext() if self.durable is None else self.durable.facts()
-
-    async def turn(self) -> bool:
-        """Give the event loop a turn, and wait while queues are full: for whoever feeds them from the store.
-
-        Returns whether the bus still runs.
-        """
-        await checkpoint()
-        while self._state == "running" and self._has_no_room(None):
-            await self._wait_for_space()
-        return self._state == "running"
-
-    def make_room(self) -> None:
-        """Let waiting publishers go on, if the queues are short enough again."""
-        if self._space is None and not self.full:
-            return
-        self.full = {lane for lane in self.full if len(lane.queue) > self.queue_limit // 2}
-        if self._space is not None and self.backlog_bytes <= self.queue_bytes // 2:
-            self._space.set()
-            self._space = None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the bus has not been entered yet."""
-        return self._state == "new"
-
-    @property
-    def is_on_this_thread(self) -> bool:
-        """Whether the running code is on the thread of the event loop that the bus runs on."""
-        return self._token is not None and threading.get_ident() == self._thread
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the bus accepts and runs events."""
-        return self._state == "running"
-
-    # -- for sources ------------------------------------------------------------------------------------------------
-
-    def from_thread(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
-        """Call an async function of the bus from another thread, such as a `def` handler's, and wait for its result.
-
-            def handler(event, context):
-                bus.from_thread(bucket.put_object, "key", b"body")
-
-        It is done as the handler's role and recorded as caused by it. Raises what the call raises, BusNotRunning or
-        BusClosed, and ConfigurationError on the event loop's own thread, where it would wait for itself.
-        """
-        if self._token is None:
-            raise BusNotRunning("from_thread") if self._state == "new" else BusClosed("from_thread")
-        if threading.get_ident() == self._thread:
-            raise ConfigurationError("from_thread() is for other threads; on the event loop await the call itself")
-        return anyio.from_thread.run(partial(call, *args, **options), token=self._token)
-
-    def accepting(self, call: str) -> None:
-        """Raise BusNotRunning or BusClosed unless the bus is running, ConfigurationError in a foreign thread."""
-        if self._state == "running":
-            if threading.get_ident() != self._thread:
-                raise ConfigurationError(
-                    f"{call} was called from another thread than the bus's; use bus.from_thread(<the call>, ...)"
-                )
-            return
-        if self._state == "new":
-            raise BusNotRunning(call)
-        environment = current_environment.get()
-        if self._state == "closed" or environment is None:
-            raise BusClosed(call)
-
-    def source_of(self, source: Any) -> Source:
-        """The sender that an object, or a principal's name, stands for."""
-        known = getattr(source, "source", None)
-        if known.__class__ is Source:
-            return known
-        principal = source if isinstance(source, str) else getattr(source, "principal", None)
-        arn = None if isinstance(source, str) else getattr(source, "arn", None)
-        if not isinstance(principal, str):
-            raise ConfigurationError(
-                f"{source!r} is no source: a source has a principal and an arn, or is a service's name"
-            )
-        sender = self._sources.get((principal, arn))
-        if sender is None:
-            check_principal(principal)
-            account = getattr(source, "account_id", self.account_id)
-            label = getattr(source, "label", None) or (repr(principal) if arn is None else "")
-            sender = self._sources[principal, arn] = Source(principal, arn, account, label)
-        return sender
-
-    def authorize(self, action: str, resource_arn: str, access: HasPolicy | None, label: str) -> None:
-        """Check what the caller does: inside a handler its function's role, outside the account's owner.
-
-        Raises AccessDenied with AWS's sentence and the call that mends it; `label` is how code names the resource.
-        """
-        caller = self._caller()
-        if caller is None and access is None:
-            return
-        self.authority.authorize(
-            caller,
-            action,
-            resource_arn,
-            access,
-            lambda: f'call {caller.label}.role.allow("{action}", {label})' if caller is not None else None,
-        )
-
-    def caller(self) -> Source | None:
-        """Who the running code acts as: in a handler its function's role; None is the account's owner."""
-        return self._caller()
-
-    def may_send(self, source: Source, target: Target) -> Decision:
-        """Whether a source may send to a target, and why."""
-        return self.authority.may_send(source, target)
-
-    def denied(self, source: Source, target: Target, decision: Decision) -> str:
-        """Say, once per policy, that a source may not send to a target; returns the sentence with the mending call."""
-        sentence = decision.message(self.authority.send_request(source, target))
-        mend = f"call {target.label}.allow({source.label})"
-        if not source.label:
-            mend = f"call {target.label}.add_permission(<an id>, {source.principal!r}, source_arn={source.arn!r})"
-        key = (source, target, target.access.version)
-        if key not in self._warned:
-            self._warned.add(key)
-            self.log.warning("access_denied", source=source.arn or source.principal, target=target.arn, mend=mend)
-        return f"{sentence}; {mend}"
-
-    def cause(self) -> Cause | None:
-        """What the caller is part of: the event that the running handler works on."""
-        environment = current_environment.get()
-        return None if environment is None else environment.event
-
-    def note(self, verb: str, resource: Named, detail: str = "", cause: Cause | None = None) -> Action:
-        """Record an action in the trace; its node is the cause of what follows."""
-        if cause is None:
-            environment = current_environment.get()
-            if environment is not None:
-                cause = environment.event
-        action = Action(self.clock.now(), cause, 0 if cause is None else cause.hops, verb, resource, detail)
-        self.trace.append(action)
-        return action
-
-    def sender(self, principal: str, arn: str | None, account: str | None, label: str, actor: str | None) -> Source:
-        """The sender that a store remembers."""
-        if actor is not None and actor in self._functions:
-            return self._functions[actor].source
-        known = self._sources.get((principal, arn))
-        if known is None:
-            known = self._sources[principal, arn] = Source(principal, arn, account, label)
-        return known
-
-    def took_up(self, event: Event) -> None:
-        """An event of an earlier process is back."""
-        self.trace.append(event)
-        self.outstanding += 1
-        self.uncounted -= 1
-
-    def when_started(self, begin: Callable[[], None]) -> None:
-        """Call something when the bus is entered, or now if it runs: how a source takes up what it owns in a store."""
-        if self._state == "running":
-            begin()
-        else:
-            self._at_start.append(begin)
-
-    def count(self, name: str, resource_arn: str, n: int = 1) -> None:
-        """Add to a metric of a resource."""
-        self.journal.count(name, resource_arn, self.clock.now(), n)
-
-    def start_task(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        """Run a task for as long as the bus runs."""
-        assert self._tasks is not None
-        self._tasks.start_soon(task, *args)
-
-    def start_background(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        """Run a task that counts as pending work, for `wait_idle`, until it ends."""
-        if self._state == "new":
-            self._at_start.append(lambda: self.start_background(task, *args))
-            return
-        self.count_background(1)
-        self.start_task(self._in_background, task, args)
-
-    async def _in_background(self, task: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
-        current_environment.set(None)
-        acting_as.set(None)
-        counts_as_work.set(True)
-        try:
-            await task(*args)
-        finally:
-            self.count_background(-1)
-
-    def count_background(self, by: int) -> None:
-        """Background work begins (+1) or ends (-1): `wait_idle` waits for it."""
-        self.outstanding += by
-        self._background += by
-        self.notice_rest()
-
-    async def background_sleep(self, seconds: float) -> None:
-        """Wait on the bus's clock inside a background task; virtual time may jump over it."""
-        await self.clock.sleep_until(self.clock.now() + seconds)
-
-    def new_tmp(self) -> Path:
-        """A directory for the files of one environment; it is gone when the bus has been left."""
-        return self._tmp.make()
-
-    def remove_tmp(self, directory: Path) -> None:
-        """An environment has ended: its files go with it."""
-        self._tmp.remove(directory)
-
-    def today(self) -> str:
-        """The date as log streams write it."""
-        return iso_time(self.clock.now())[:10].replace("-", "/")
 
     # -- what happened ----------------------------------------------------------------------------------------------
 
@@ -1065,12 +444,6 @@ class EventBus:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _function(self, target: object) -> Invocable:
-        function = self.resource(target)
-        if not isinstance(function, Invocable):
-            raise ConfigurationError(f"{function!r} is not a function")
-        return function
-
     def _lanes(self) -> Iterator[Lane]:
         for function in self._functions.values():
             yield from function.lanes
@@ -1078,18 +451,6 @@ class EventBus:
 
     def _environments(self) -> Iterable[Environment]:
         return (environment for lane in self._lanes() if lane.active for environment in lane.environments)
-
-    def _caller(self) -> Source | None:
-        environment = current_environment.get()
-        acting = acting_as.get()
-        if acting is not None and acting[0] is environment:
-            return acting[1]
-        if environment is None or environment.lane.bus is not self:
-            return None
-        return environment.lane.source
-
-    def _owner(self) -> Source:
-        return self.source_of(str(self.authority.owner))
 
     def watch_deadlines(self, timeout: float) -> None:
         """An environment goes to work: the watchdog must be awake in time."""
@@ -1100,29 +461,3 @@ def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What the task group has wrapped, if it is one refusal of ours: a store that is damaged, say."""
     inner = group.exceptions[0]
     return inner if len(group.exceptions) == 1 and isinstance(inner, EventBusError) else group
-
-
-_INVOCATION_TYPES = ("RequestResponse", "Event", "DryRun")
-
-
-def _accepted(status_code: int, request_id: str) -> InvocationResult:
-    """What comes back when nothing was waited for."""
-    return InvocationResult(
-        status_code=status_code,
-        payload=None,
-        function_error=None,
-        executed_version=None,
-        request_id=request_id,
-        log_tail=None,
-    )
-
-
-class _Done:
-    """An awaitable that is done already, and costs nothing."""
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return
-        yield
-
-
-_DONE = _Done()

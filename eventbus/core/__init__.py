@@ -1,0 +1,1 @@
+"""The layers of `EventBus`, one concern each; see `state`."""

@@ -1,0 +1,106 @@
+"""What there is on a bus: its services, and its resources by their ARNs and names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eventbus.arn import is_arn
+from eventbus.core.pressure import Pressure
+from eventbus.delivery.targets import Target
+from eventbus.errors import ConfigurationError, InvalidParameterValue, ResourceNotFound
+from eventbus.functions.function import Function
+from eventbus.functions.invocable import Invocable
+
+
+class Resources(Pressure):
+    """Finding what an object, an ARN or a name stands for."""
+
+    _services: dict[str, Any]
+
+    def claim(self, service: str, instance: Any = None) -> None:
+        """Be the one service of this name on the bus. Raises ConfigurationError for the second."""
+        if service in self._services:
+            raise ConfigurationError(
+                f"this bus has its {service} already: make {service}(bus) once and use it everywhere"
+            )
+        self._services[service] = instance
+
+    def service(self, name: str) -> Any:
+        """The one service of this name, such as "S3"; None if it hasn't been made."""
+        return self._services.get(name)
+
+    def register(self, resource: Target) -> None:
+        """Make a resource reachable by its ARN. Raises ConfigurationError if the ARN is taken."""
+        if resource.arn in self._resources:
+            raise ConfigurationError(f"{resource.arn} exists on this bus already")
+        self._resources[resource.arn] = resource
+
+    def unregister(self, resource: Target) -> None:
+        """Take a resource off the bus."""
+        self._resources.pop(resource.arn, None)
+
+    def find(self, arn: str) -> Target | None:
+        """The resource with this ARN, or None."""
+        return self._resources.get(arn)
+
+    def resource(self, target: object) -> Target:
+        """Find what an object, an ARN or a function's name stands for.
+
+        Raises ResourceNotFound if nothing on this bus has that ARN, ConfigurationError for what is none of these.
+        """
+        if isinstance(target, str):
+            found = self._resources.get(target) or self.named(target)
+            if found is not None:
+                return found
+            if is_arn(target) and ":lambda:" not in target:
+                raise ResourceNotFound(f"{target} does not exist on this bus")
+            arn = target if is_arn(target) else f"arn:aws:lambda:{self.region}:{self.account_id}:function:{target}"
+            raise ResourceNotFound(
+                f"Function not found: {arn}",
+                mend="declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs",
+            )
+        known = self._resources.get(getattr(target, "arn", ""))
+        if known is not None and known is target:
+            return known  # asking whether it is a Target takes longer than all the rest of a direct call
+        if isinstance(target, Target):
+            if self._resources.get(target.arn) is not target:
+                raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
+            return target
+        raise ConfigurationError(f"{target!r} is neither a function, a topic or a queue, nor an ARN of one")
+
+    def named(self, name: str) -> Invocable | None:
+        """The function of this name, or the version or alias if a qualifier follows it: `f`, `f:7`, `f:prod`."""
+        function = self._functions.get(name)
+        if function is None and ":" in name:
+            account, _, rest = name.partition(":function:")
+            name, _, qualifier = (rest if account == self.account_id else name).partition(":")
+            function = self._functions.get(name)
+            return None if function is None else self._qualified(function, qualifier or None)
+        return function
+
+    def _qualified(self, function: Function, qualifier: str | None) -> Invocable | None:
+        found = function if qualifier is None else self._resources.get(f"{function.arn}:{qualifier}")
+        return found if isinstance(found, Invocable) else None
+
+    def qualified(self, function: object, qualifier: str | None) -> Invocable:
+        """The function, version or alias that a target and a qualifier beside it stand for.
+
+        Raises ResourceNotFound if there is none, InvalidParameterValue if the target has another qualifier itself.
+        """
+        target = self._function(function)
+        if qualifier is None or qualifier == target.qualifier:
+            return target
+        if target.qualifier is not None:
+            raise InvalidParameterValue(
+                "The derived qualifier from the function name does not match the specified qualifier."
+            )
+        found = self._qualified(target.function, qualifier)
+        if found is None:
+            raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
+        return found
+
+    def _function(self, target: object) -> Invocable:
+        function = self.resource(target)
+        if not isinstance(function, Invocable):
+            raise ConfigurationError(f"{function!r} is not a function")
+        return function
