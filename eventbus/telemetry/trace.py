@@ -104,6 +104,11 @@ class Trace:
         return "\n".join(lines)
 
 
+def counted(number: int, noun: str) -> str:
+    """How many there are, in words: `1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def describe(node: Cause) -> dict[str, Any]:
     """One node as a dict."""
     from eventbus.delivery.event import Event

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventbus.delivery.payload import as_text
 from eventbus.errors import ConfigurationError, ValidationFailed
+from eventbus.telemetry.trace import counted
 from triggers.kinesis.core import StreamCore
 from triggers.kinesis.errors import InvalidArgument, ProvisionedThroughputExceeded, StreamNotFound
 from triggers.kinesis.hashing import explicit, hash_key
@@ -100,7 +101,7 @@ class Writing(StreamCore):
                 "records",
                 f"Member must have length greater than or equal to 1 and less than or equal to {MOST_RECORDS}",
             )
-        cause = self._bus.note("put_records", self, f"{len(batch)} records")
+        cause = self._bus.note("put_records", self, counted(len(batch), "record"))
         results: list[PutRecordResult | PutFailure] = []
         sizes: list[int] = []
         for data, partition_key, key in batch:

@@ -13,6 +13,7 @@ from eventbus.answers import InvocationResult
 from eventbus.delivery.payload import encode
 from eventbus.delivery.targets import Message, Target
 from eventbus.errors import AWSError, InvalidParameterValue
+from eventbus.telemetry.trace import counted
 from eventbus.timestamps import iso_time
 from triggers.polling.decisions import RECORD_AGE_EXCEEDED, Batch
 
@@ -99,7 +100,7 @@ def report_given_up(
         reason=condition,
     )
     mapping.count("DroppedEventCount", len(batch.records))
-    action = bus.note("give up", source, f"{len(batch.records)} records", batch.records[-1].cause)
+    action = bus.note("give up", source, counted(len(batch.records), "record"), batch.records[-1].cause)
     action.hops, action.note = 0, condition
     target = mapping.on_failure
     if target is None:
