@@ -485,6 +485,7 @@ class Lane(Settling):
 
     def end(self) -> None:
         """The version was deleted: what runs finishes, what is queued is given up."""
+        self._provisioned = 0
         for event in self.close():
             self.discard(event, Reason.RESOURCE_NOT_FOUND)
         self.renew()

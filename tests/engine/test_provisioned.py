@@ -213,3 +213,19 @@ def test_latest_cannot_have_any() -> None:
     assert caught.value.message == (
         "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
     )
+
+
+async def test_a_deleted_function_initialises_nothing_more() -> None:
+    """Its provisioned environments end, busy ones after their event, and are not replaced."""
+    bus = make_bus()
+    f, version, gate = declare(bus)
+    version.put_provisioned_concurrency(2)
+    async with bus, anyio.create_task_group() as tasks:
+        await bus.wait_idle()
+        tasks.start_soon(bus.invoke, version, "wait")
+        await anyio.wait_all_tasks_blocked()
+        f.delete()
+        gate.go.set()
+        await bus.wait_idle()
+        assert len(version.lane.environments) == 0
+        assert (bus.account.claimed, bus.account.shared.busy) == (0, 0)
