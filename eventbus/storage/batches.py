@@ -187,16 +187,16 @@ class BatchLog:
 
     @property
     def has_followers(self) -> bool:
-        """Whether something waits to begin until something else is safe."""
-        return self._followed() is not None
+        """Whether something is about to begin, as soon as something else is safe. Nobody knows when, and the answer is
+        no, while nothing can be written."""
+        return not self._failures and self._followed() is not None
 
     async def followed(self) -> None:
-        """Wait until all that waits for something to be safe has begun, or was taken back with it."""
-        while (batch := self._followed()) is not None:
+        """Wait until all of that has begun, or was taken back because it could not be written."""
+        while not self._failures and (batch := self._followed()) is not None:
             if batch.ended is None:
                 batch.ended = anyio.Event()
-            if not self._failures:  # else `run` tries again, with pauses
-                self.flush()
+            self.flush()
             await batch.ended.wait()
 
     def _followed(self) -> Batch | None:
