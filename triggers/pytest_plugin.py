@@ -1,5 +1,5 @@
-"""Fixtures for tests of event flows: `bus` (with a virtual clock), `s3`, `sns` and `sqs`; and `aws`, inside which every
-boto3 and aiobotocore client talks to the bus.
+"""Fixtures for tests of event flows: `bus` (with a virtual clock), `s3`, `sns`, `sqs`, `dynamodb`, `kinesis`,
+`eventbridge` and `schedule`; and `aws`, inside which every boto3 and aiobotocore client talks to the bus.
 
 An asynchronous test that uses one of them runs inside `async with bus:`, on whatever event loop runs the test (the
 pytest plugins of anyio, asyncio and trio all do), so a whole put → retry → dead-letter test is this:
@@ -30,7 +30,7 @@ import pytest
 
 if TYPE_CHECKING:
     from eventbus import EventBus
-    from triggers import S3, SNS, SQS
+    from triggers import S3, SNS, SQS, DynamoDB, EventBridge, Kinesis, Schedule
     from triggers.aws import AWS
 
 _BUS: pytest.StashKey[EventBus] = pytest.StashKey()
@@ -77,6 +77,38 @@ def sqs(bus: EventBus) -> SQS:
     from triggers import SQS
 
     return SQS(bus)
+
+
+@pytest.fixture
+def dynamodb(bus: EventBus) -> DynamoDB:
+    """DynamoDB on the test's bus."""
+    from triggers import DynamoDB
+
+    return DynamoDB(bus)
+
+
+@pytest.fixture
+def kinesis(bus: EventBus) -> Kinesis:
+    """Kinesis on the test's bus."""
+    from triggers import Kinesis
+
+    return Kinesis(bus)
+
+
+@pytest.fixture
+def eventbridge(bus: EventBus) -> EventBridge:
+    """EventBridge on the test's bus."""
+    from triggers import EventBridge
+
+    return EventBridge(bus)
+
+
+@pytest.fixture
+def schedule(bus: EventBus) -> Schedule:
+    """EventBridge Scheduler on the test's bus."""
+    from triggers import Schedule
+
+    return Schedule(bus)
 
 
 @pytest.fixture

@@ -239,10 +239,10 @@ class Publishing(Sources):
         lane = target.lane
         hops = 1 if cause is None else cause.hops + 1
         if hops > MAX_HOPS and target.function.configuration.recursive_loop == "Terminate":
-            self.count("RecursiveInvocationsDropped", target.function.arn)
+            self.journal.refused("RecursiveInvocationsDropped", target, self.clock.now())
             raise RecursiveInvocation
         if (reason := lane.refusal) is not None:
-            self.count("Throttles", target.function.arn)
+            self.journal.refused("Throttles", target, self.clock.now())
             raise TooManyRequests(reason)
         self._numbers = number = self._numbers + 1
         self.uncounted += 1

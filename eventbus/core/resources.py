@@ -11,6 +11,8 @@ from eventbus.errors import ConfigurationError, InvalidParameterValue, ResourceN
 from eventbus.functions.function import Function
 from eventbus.functions.invocable import Invocable
 
+_UNDECLARED = "declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs"
+
 
 class Resources(Pressure):
     """Finding what an object, an ARN or a name stands for."""
@@ -54,11 +56,7 @@ class Resources(Pressure):
                 return found
             if is_arn(target) and ":lambda:" not in target:
                 raise ResourceNotFound(f"{target} does not exist on this bus")
-            arn = target if is_arn(target) else f"arn:aws:lambda:{self.region}:{self.account_id}:function:{target}"
-            raise ResourceNotFound(
-                f"Function not found: {arn}",
-                mend="declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs",
-            )
+            raise ResourceNotFound(f"Function not found: {self._function_arn(target)}", mend=_UNDECLARED)
         known = self._resources.get(getattr(target, "arn", ""))
         if known is not None and known is target:
             return known  # asking whether it is a Target takes longer than all the rest of a direct call
@@ -67,6 +65,13 @@ class Resources(Pressure):
                 raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
             return target
         raise ConfigurationError(f"{target!r} is neither a function, a topic or a queue, nor an ARN of one")
+
+    def _function_arn(self, target: str) -> str:
+        """The ARN that a name or a part of an ARN stands for, with the qualifier if there is one."""
+        if is_arn(target):
+            return target
+        name = target.removeprefix(f"{self.account_id}:").removeprefix("function:")
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:{name}"
 
     def named(self, name: str) -> Invocable | None:
         """The function of this name, or the version or alias if a qualifier follows it: `f`, `f:7`, `f:prod`."""
@@ -85,8 +90,11 @@ class Resources(Pressure):
     def qualified(self, function: object, qualifier: str | None) -> Invocable:
         """The function, version or alias that a target and a qualifier beside it stand for.
 
-        Raises ResourceNotFound if there is none, InvalidParameterValue if the target has another qualifier itself.
+        Raises ResourceNotFound if there is none, in the words of Invoke, InvalidParameterValue if the target has
+        another qualifier itself.
         """
+        if isinstance(function, str) and function not in self._resources and self.named(function) is None:
+            self._refuse_unknown(self._function_arn(function), qualifier)
         target = self._function(function)
         if qualifier is None or qualifier == target.qualifier:
             return target
@@ -98,6 +106,19 @@ class Resources(Pressure):
         if found is None:
             raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
         return found
+
+    def _refuse_unknown(self, arn: str, qualifier: str | None) -> None:
+        """Raise what Invoke says of a function that isn't there: it always names a qualifier."""
+        region, qualifiers = arn.split(":")[3], arn.count(":") - 6
+        if ":lambda:" not in arn:
+            return
+        if region != self.region:
+            raise ResourceNotFound(
+                f"Functions from '{region}' are not reachable in this region ('{self.region}')",
+                mend="call the function by its name, or on a bus of that region",
+            )
+        wanted = arn if qualifiers > 0 else f"{arn}:{qualifier or '$LATEST'}"
+        raise ResourceNotFound(f"Function not found: {wanted}", mend=_UNDECLARED)
 
     def _function(self, target: object) -> Invocable:
         function = self.resource(target)

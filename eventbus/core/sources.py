@@ -93,7 +93,7 @@ class Sources(Resources):
             return acting[1]
         if environment is None or environment.lane.bus is not self:
             return None
-        return environment.lane.source
+        return environment.source
 
     def may_send(self, source: Source, target: Target) -> Decision:
         """Whether a source may send to a target, and why."""

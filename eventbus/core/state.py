@@ -38,6 +38,7 @@ class State:
     """The parts and the counters of a bus; `EventBus` fills them in."""
 
     account_id: str
+    partition: str
     region: str
     clock: Clock
     queue_limit: int

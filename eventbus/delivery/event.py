@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -35,24 +35,27 @@ class Record(Protocol):
 Body: TypeAlias = Encoded | Record
 
 
-_UNSET: dict[str, Any] = {
-    "memory_used": 0,
-    "qualifier": None,
-    "throttles": 0,
-    "reason": None,
-    "is_recovered": False,
-    "is_shadow": False,
-    "note": "",
-    "target": None,
-}
-"""What the fields read that nearly no event or attempt has: setting each of them would cost more than reading them."""
+T = TypeVar("T")
 
 
-def _unset(holder: object, name: str) -> Any:
-    try:
-        return _UNSET[name]
-    except KeyError:
-        raise AttributeError(f"{type(holder).__name__!r} object has no attribute {name!r}") from None
+class Rarely(Generic[T]):
+    """A field that nearly no event has: it takes no room, and no time, until it is set."""
+
+    def __init__(self, default: T) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, event: Event, owner: type) -> T:
+        rare = event.rare
+        found: T = self._default if rare is None else rare.get(self._name, self._default)
+        return found
+
+    def __set__(self, event: Event, value: T) -> None:
+        if event.rare is None:
+            event.rare = {}
+        event.rare[self._name] = value
 
 
 class State(enum.Enum):
@@ -89,15 +92,23 @@ class Attempt:
     """What the handler wrote."""
     previous: Attempt | None
     """The try before this one: a linked list, since nearly every event has exactly one."""
-    memory_used: int = attrs.field(init=False)
-    """Megabytes, the environment's peak so far; 0 where it is not measured."""
-    qualifier: str | None = attrs.field(init=False)
-    """The version or alias that was addressed; None if none was named."""
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+        memory_used: int = attrs.field(init=False)
+        """Megabytes, the environment's peak so far; 0 where it is not measured."""
+        qualifier: str | None = attrs.field(init=False)
+        """The version or alias that was addressed; None if none was named."""
+    else:
+        memory_used = 0
+        qualifier = None
 
-        def __getattr__(self, name: str) -> Any:
-            return _unset(self, name)
+
+@attrs.define(eq=False, weakref_slot=False)
+class DetailedAttempt(Attempt):
+    """One of which there is more to say: it ran in a process, or was addressed to a version or an alias."""
+
+    memory_used: int = attrs.field(default=0, init=False)
+    qualifier: str | None = attrs.field(default=None, init=False)
 
 
 class Reply:
@@ -152,22 +163,20 @@ class Event(Cause):
     """Recovered, subject to faults or addressed to an alias: the lane looks at it before and after every attempt."""
     reply: Reply | None = None
     """Where a direct caller waits; None for an asynchronous event."""
-    throttles: int = attrs.field(init=False)
-    reason: Reason | None = attrs.field(init=False)
+    rare: dict[str, Any] | None = None
+    """What the fields below hold, once one of them is set."""
+
+    throttles = Rarely(0)
+    reason = Rarely[Reason | None](None)
     """Why the bus gave up on it."""
-    is_recovered: bool = attrs.field(init=False)
+    is_recovered = Rarely(False)
     """It was running, or about to, when an earlier process ended: its attempts are written down before they begin."""
-    is_shadow: bool = attrs.field(init=False)
+    is_shadow = Rarely(False)
     """A second delivery on demand, whose end counts for nothing."""
-    note: str = attrs.field(init=False)
+    note = Rarely("")
     """What else there is to say: who denied it, which destination did not take it."""
-    target: Invocable | None = attrs.field(init=False)
+    target = Rarely["Invocable | None"](None)
     """The alias, or `$LATEST` by that name, that it was addressed to; None for what the lane itself stands for."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            return _unset(self, name)
 
     def address_to(self, target: Invocable) -> None:
         """It goes by the name of an alias, which has a policy and settings of its own, or of `$LATEST`."""

@@ -279,7 +279,7 @@ class Lane(Settling):
                 environment = self._make()
                 begin = partial(self.bus.start_task, environment.run)
             environment.holds_unit = True
-        self.bus.gauges.taken(self)
+        self.bus.gauges.taken(self, environment)
         if self.bus.clock.is_virtual:
             self.bus.dispatcher.begin(environment, begin)
         else:
@@ -350,13 +350,20 @@ class Lane(Settling):
     # -- provisioned concurrency ------------------------------------------------------------------------------------
 
     @property
+    def is_provisioned(self) -> bool:
+        """Environments are kept initialised for it; those on demand beside them are for what spills over."""
+        return self._provisioned > 0
+
+    @property
     def provisioned_ready(self) -> int:
         """Provisioned environments that are initialised, busy ones included."""
         return sum(e.is_provisioned and e.phase in (Phase.IDLE, Phase.BUSY) for e in self.environments)
 
     def provision(self, units: int, provisioner: ProvisionedConcurrency | None) -> None:
         """Keep so many environments initialised from now on."""
+        self.bus.journal.settle()
         self.provisioner, self._provisioned, self.provisioning_failure = provisioner, units, ""
+        self._bill_provisioned()
         provisioned = [e for e in self.environments if e.is_provisioned and not e.is_surplus]
         for environment in provisioned[: max(0, len(provisioned) - units)]:
             if environment in self.ready:
@@ -365,6 +372,11 @@ class Lane(Settling):
             else:
                 environment.is_surplus = True
         self._provision_missing()
+
+    def _bill_provisioned(self) -> None:
+        """Note what is kept initialised from now on: nothing, while the bus does not run."""
+        units = 0 if self.bus.is_stopping else self._provisioned
+        self.bus.journal.provisioned(self, units, self.bus.clock.now())
 
     def _provision_missing(self) -> None:
         if self.bus.is_stopping or self.provisioning_failure:
@@ -402,7 +414,7 @@ class Lane(Settling):
         head = self.queue[0]
         head.throttles += 1
         head.last = Attempt(now, 0.0, throttled, None, head.number, now - head.at, False, None, head.last)
-        self.bus.journal.throttled(self, head.last)
+        self.bus.journal.throttled(self, head)
         if self.throttles > 1 or self.settings.is_switched_off:
             # the first time the queue has just moved on: to look through it at every step would cost its square
             self._give_up_what_gets_too_old(throttled, now)
@@ -456,12 +468,14 @@ class Lane(Settling):
     def begin(self) -> None:
         """The bus is entered: initialise what is provisioned, and look at what was queued before."""
         self._provision_missing()
+        self._bill_provisioned()
         self.attend()
 
     def close(self) -> list[Event]:
         """Take out everything that isn't running."""
         if self.is_held:
             self.release()
+        self._bill_provisioned()
         self.bus.backlog -= len(self.queue)
         self.bus.resting -= len(self.waiting)
         self.bus.backlog_bytes -= sum(weight(event) for event in self.queue)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eventbus.delivery.dead_letters import DeadLetter, letter_of
 from eventbus.delivery.destinations import send_to_dead_letter_queue, send_to_destination
-from eventbus.delivery.event import Attempt, Event, State
+from eventbus.delivery.event import Attempt, DetailedAttempt, Event, State
 from eventbus.delivery.retry import MAX_HOPS, Decision, Discard, Finished, Reason, RetryAt, decide
 from eventbus.errors import BusClosed, ResourceNotFound
 from eventbus.execution.outcome import Failed, Outcome, Struck, Succeeded, Throttled
@@ -87,7 +87,7 @@ class Settling:
         event.throttles += 1
         throttled = Throttled(self.pool.reason)
         event.last = Attempt(now, 0.0, throttled, None, event.number, now - event.at, False, None, event.last)
-        self.bus.journal.throttled(self, event.last)
+        self.bus.journal.throttled(self, event)
         match self.verdict(event, throttled, event.throttles, now):
             case RetryAt(when):
                 self.wait_until(event, when)
@@ -131,7 +131,7 @@ class Settling:
     def settle(self, event: Event, attempt: Attempt) -> None:
         """Decide what follows an attempt, and do it."""
         outcome = attempt.outcome
-        if event.target is not None:
+        if isinstance(attempt, DetailedAttempt) and event.target is not None:
             attempt.qualifier = event.target.qualifier
         if event.reply is not None:
             assert not isinstance(outcome, Throttled)

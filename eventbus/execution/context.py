@@ -6,6 +6,7 @@ Lambda context object with Python", and the runtime interface client.
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from eventbus.errors import ConfigurationError
 if TYPE_CHECKING:
     from eventbus.delivery.event import Event
     from eventbus.execution.environment import Environment
+
+CLIENT_CONTEXT_LIMIT = 3583
+"""Bytes of base64 (Lambda API reference, "Invoke")."""
 
 
 class CognitoIdentity:
@@ -69,11 +73,16 @@ class ClientContext:
 
     @classmethod
     def of(cls, document: object) -> ClientContext | None:
-        """Check and wrap the document that a caller gave. Raises ConfigurationError if it is no object."""
+        """Check and wrap the document that a caller gave. Raises ConfigurationError for no object, or a large one."""
         if document is None:
             return None
         if not isinstance(document, dict):
             raise ConfigurationError(f"client_context is a dict with the keys custom, env and client, not {document!r}")
+        size = -(-len(json.dumps(document, separators=(",", ":"), default=str)) // 3) * 4
+        if size > CLIENT_CONTEXT_LIMIT:
+            raise ConfigurationError(
+                f"client_context: {size:,} bytes as base64 of its JSON; AWS accepts {CLIENT_CONTEXT_LIMIT:,}"
+            )
         return cls(document)
 
 

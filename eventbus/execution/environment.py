@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from eventbus.delivery.event import Attempt, State
+from eventbus.delivery.event import Attempt, DetailedAttempt, State
 from eventbus.delivery.payload import decode
 from eventbus.execution.context import LambdaContext
 from eventbus.execution.current import counts_as_work, current_environment
@@ -84,6 +84,8 @@ class Environment:
         self.generation = lane.generation
         self.configuration: Configuration = lane.configuration
         """What its function was configured with when it was made, and is for as long as it lives."""
+        self.source = lane.source
+        """Whom its code acts as: the role that its function had then."""
         self.phase = Phase.COLD
         self.event: Event | None = None
         self.started = 0.0
@@ -188,7 +190,7 @@ class Environment:
         clock = lane.bus.clock
         at = clock.now() if clock.offset is None else started + clock.offset
         duration = clock.loop_time() - started
-        attempt = event.last = Attempt(
+        attempt = event.last = DetailedAttempt(
             at, duration, outcome, self, event.number, at - event.at, self.is_cold, self._take_lines(), event.last
         )
         lane.settle(event, attempt)
@@ -345,7 +347,8 @@ class Environment:
                 self.event = None
                 lane.inside -= 1
                 ended = loop_time()
-                attempt = event.last = Attempt(
+                kind = Attempt if measure is None and not event.needs_care else DetailedAttempt
+                attempt = event.last = kind(
                     started_at, ended - self.started, outcome, self, event.number, age, self.is_cold, None, event.last
                 )
                 self.is_cold = False

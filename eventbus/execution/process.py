@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.abc
 
+from eventbus.delivery.event import DetailedAttempt
 from eventbus.delivery.payload import Encoded, decode, encode, received
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Succeeded
 from eventbus.execution.sandbox.sandbox import Sandbox
 from eventbus.execution.sandbox.values import Answer, Done, Failure, Init, Request, SandboxSpec
 from eventbus.execution.sandbox.variables import process_variables
+from eventbus.execution.variables import lambda_variables
 from eventbus.functions.package import Packaged
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ class ProcessEnvironment(Environment):
 
     def measure(self, attempt: Attempt) -> None:
         """Put the most memory that was used into an attempt."""
-        if self._done is not None:
+        if self._done is not None and isinstance(attempt, DetailedAttempt):
             attempt.memory_used = -(-self._done.peak_memory // MEGABYTE)
         if attempt.is_cold and self.repeated_init is not None and self.repeated_init.failure is not None:
             self.repeated_lines = self._take_lines()  # the handler never ran
@@ -113,17 +115,7 @@ class ProcessEnvironment(Environment):
         assert isinstance(lane.handler, Packaged)
         code = lane.handler.code
         variables = process_variables(
-            configuration.environment,
-            name=lane.function.name,
-            version=lane.version,
-            memory=configuration.memory,
-            region=lane.bus.region,
-            handler=code.handler,
-            directory=str(code.directory),
-            runtime=code.runtime,
-            log_group=lane.log_group,
-            log_stream=self.log_stream,
-            init_type=self.init_type,
+            lambda_variables(self, code.handler), directory=str(code.directory), runtime=code.runtime
         )
         return SandboxSpec(
             handler=code.handler,

@@ -1,8 +1,9 @@
-"""Environment variables: what `os.environ` shows inside a handler that runs in this process.
+"""Environment variables: those that Lambda sets, and how `os.environ` shows them to a handler in this process.
 
 The function's own variables and those that Lambda sets are laid over the process's: handlers read `os.environ` as on
 AWS, each its own. What a handler sets or deletes stays in its environment, for as long as that lives; nothing outside
-changes. Code that runs outside of handlers, at import time for instance, sees the process's variables alone.
+changes. Code that runs outside of handlers, at import time for instance, sees the process's variables alone. What a
+process of a function's own finds beside them is in `sandbox.variables`.
 Source of the names: Lambda developer guide, "Defined runtime environment variables" (2026).
 """
 
@@ -20,21 +21,33 @@ if TYPE_CHECKING:
     from eventbus.execution.environment import Environment
 
 
-def variables_of(environment: Environment) -> Iterator[tuple[str, str]]:
-    """What Lambda and the function set for one environment."""
-    lane = environment.lane
-    yield from environment.configuration.environment.items()
-    yield "AWS_REGION", lane.bus.region
-    yield "AWS_DEFAULT_REGION", lane.bus.region
-    yield "AWS_EXECUTION_ENV", f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}"
-    yield "AWS_LAMBDA_FUNCTION_NAME", lane.function.name
-    yield "AWS_LAMBDA_FUNCTION_VERSION", lane.version
-    yield "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(environment.configuration.memory)
-    yield "AWS_LAMBDA_INITIALIZATION_TYPE", environment.init_type
-    yield "AWS_LAMBDA_LOG_GROUP_NAME", lane.log_group
-    yield "AWS_LAMBDA_LOG_STREAM_NAME", environment.log_stream
-    yield "_HANDLER", f"{getattr(lane.handler, '__module__', '')}.{getattr(lane.handler, '__qualname__', '')}"
-    yield "TMPDIR", str(environment.tmp)
+def lambda_variables(environment: Environment, handler: str) -> dict[str, str]:
+    """What the function and Lambda set for one environment of any kind; Lambda's names are reserved."""
+    lane, settings = environment.lane, environment.configuration
+    variables = {
+        **settings.environment,
+        "_HANDLER": handler,
+        "AWS_REGION": lane.bus.region,
+        "AWS_DEFAULT_REGION": lane.bus.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+        "AWS_LAMBDA_FUNCTION_NAME": lane.function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": lane.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": environment.init_type,
+        "AWS_LAMBDA_LOG_GROUP_NAME": lane.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": environment.log_stream,
+    }
+    if settings.log_format == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        variables["AWS_LAMBDA_LOG_LEVEL"] = settings.application_log_level
+    return variables
+
+
+def variables_of(environment: Environment) -> dict[str, str]:
+    """The same for an environment in this process, whose `/tmp` is a directory by another name."""
+    handler = environment.lane.handler
+    name = f"{getattr(handler, '__module__', '')}.{getattr(handler, '__qualname__', '')}"
+    return {**lambda_variables(environment, name), "TMPDIR": str(environment.tmp)}
 
 
 class _Overlaid(os._Environ[str]):

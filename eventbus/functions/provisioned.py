@@ -35,6 +35,20 @@ class ProvisionedConcurrency:
         self._modified_at = 0.0
         self._lanes: dict[Lane, int] = {}
 
+    @property
+    def units(self) -> int:
+        """How many environments are asked for."""
+        return self._units
+
+    @property
+    def function_arn(self) -> str:
+        return self._owner.function.arn
+
+    @property
+    def qualifier(self) -> str | None:
+        """The version or the alias that it is for."""
+        return self._owner.qualifier
+
     def put(self, units: Any) -> dict[str, Any]:
         """Provision so many environments; returns the state as AWS shows it."""
         if isinstance(units, bool) or not isinstance(units, int) or units < 1:

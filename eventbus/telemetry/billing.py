@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from eventbus.errors import ConfigurationError
-from eventbus.telemetry.prices import Prices, Usage, UsageKey, request_units, shares
+from eventbus.telemetry.prices import Prices, Usage, UsageKey, configured_seconds, request_units, shares
 from eventbus.timestamps import iso_time
 
 if TYPE_CHECKING:
@@ -45,6 +45,18 @@ class BillingRow:
 
 
 @attrs.frozen
+class _Configured:
+    """Provisioned environments of one version that are kept since an instant."""
+
+    key: UsageKey
+    units: int
+    since: float
+
+    def seconds(self, until: float) -> int:
+        return configured_seconds(self.units, until - self.since)
+
+
+@attrs.frozen
 class BillingTotal:
     """All rows together."""
 
@@ -67,6 +79,9 @@ class Billing:
         self.free_tier = False
         """Whether the monthly free tier is taken off."""
         self._usage: dict[UsageKey, Usage] = {}
+        self._configured: dict[str, _Configured] = {}
+        """What is provisioned now, by the version's ARN."""
+        self._until = 0.0
 
     def __repr__(self) -> str:
         total = self.total
@@ -80,7 +95,7 @@ class Billing:
         """One row for every function, version and memory size, of one month such as `"2026-01"` or of all."""
         rows: dict[tuple[str, str, int], BillingRow] = {}
         for key, cost in self._costs(month).items():
-            usage, place = self._usage[key], (key.function, key.version, key.memory)
+            usage, place = self._usage.get(key, Usage()), (key.function, key.version, key.memory)
             before = rows.get(place, BillingRow(*place, 0, 0.0, 0.0))
             rows[place] = BillingRow(
                 *place, before.requests + usage.requests, before.gb_seconds + usage.gb_seconds(key), before.cost + cost
@@ -113,6 +128,19 @@ class Billing:
         key = UsageKey(iso_time(at)[:7], function, version, memory)
         self._usage.setdefault(key, Usage()).requests += request_units(size) - 1
 
+    def provisioned(self, arn: str, function: str, version: str, memory: int, units: int, at: float) -> None:
+        """A version has so many provisioned environments from now on; it counts in the month in which that begins."""
+        before = self._configured.pop(arn, None)
+        if before is not None:
+            self._usage.setdefault(before.key, Usage()).configured += before.seconds(at)
+        if units:
+            key = UsageKey(iso_time(at)[:7], function, version, memory, is_provisioned=True)
+            self._configured[arn] = _Configured(key, units, at)
+
+    def run_until(self, now: float) -> None:
+        """What is provisioned still is billed until this instant."""
+        self._until = now
+
     def _milliseconds(self, group: Group) -> int:
         """What these are billed: most batches have nothing that ran for longer than one unit."""
         size, cold = round(self.unit * 1000), [attempt for attempt in group.attempts if attempt.is_cold]
@@ -126,7 +154,10 @@ class Billing:
         return billed
 
     def _costs(self, month: str | None) -> dict[UsageKey, float]:
-        usage = {key: used for key, used in self._usage.items() if month in (None, key.month)}
+        usage = {key: attrs.evolve(used) for key, used in self._usage.items()}
+        for running in self._configured.values():
+            usage.setdefault(running.key, Usage()).configured += running.seconds(self._until)
+        usage = {key: used for key, used in usage.items() if month in (None, key.month)}
         return shares(usage, self.prices, free_tier=self.free_tier)
 
 

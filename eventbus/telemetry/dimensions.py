@@ -14,8 +14,10 @@ import attrs
 Dimensions: TypeAlias = tuple[tuple[str, str], ...]
 
 LAMBDA = "AWS/Lambda"
-ACCOUNT_WIDE = frozenset({"ConcurrentExecutions", "UnreservedConcurrentExecutions"})
+ACCOUNT_WIDE = frozenset({"ConcurrentExecutions", "UnreservedConcurrentExecutions", "ClaimedAccountConcurrency"})
 """Without a dimension these are levels of the account, and not the sum of the functions' levels."""
+LEVELS = ACCOUNT_WIDE | {"ProvisionedConcurrentExecutions", "ProvisionedConcurrencyUtilization"}
+"""What goes up and down: sums of these say nothing."""
 _SERVICES = {
     "lambda": (LAMBDA, "FunctionName"),
     "sqs": ("AWS/SQS", "QueueName"),
@@ -42,6 +44,8 @@ class Owner:
 
 def unit_of(name: str) -> str:
     """The unit of one of AWS's own metrics."""
+    if name == "ProvisionedConcurrencyUtilization":
+        return "None"
     return "Milliseconds" if name in _MILLISECONDS else "Count"
 
 

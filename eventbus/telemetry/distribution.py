@@ -18,6 +18,8 @@ FRESH = 4096
 """Values that are only listed, until somebody reads or there are so many."""
 _WIDTH = 1.01
 _LOG_WIDTH = math.log(_WIDTH)
+_known: dict[int, tuple[float, float]] = {}
+"""Buckets that were computed, by their number: there are some 70,000 between the smallest and the largest float."""
 
 
 class Datum:
@@ -108,8 +110,11 @@ def bucket(value: float) -> tuple[float, float]:
     if value == 0 or not math.isfinite(value):
         return value, value
     index = math.ceil(math.log(abs(value)) / _LOG_WIDTH)
-    upper, middle = _WIDTH**index, 2 * _WIDTH**index / (1 + _WIDTH)
-    return (middle, upper) if value > 0 else (-middle, -upper / _WIDTH)
+    found = _known.get(index)
+    if found is None:
+        upper = _WIDTH**index
+        found = _known[index] = 2 * upper / (1 + _WIDTH), upper
+    return found if value > 0 else (-found[0], -found[1] / _WIDTH)
 
 
 def _runs(ascending: list[float]) -> Iterable[tuple[float, int]]:

@@ -19,6 +19,10 @@ class LogGroupExists(AWSError):
     status = 400
 
 
+class LogStreamExists(LogGroupExists):
+    """The log stream exists already."""
+
+
 class InvalidLogParameter(AWSError, ValueError):
     """CloudWatch Logs does not take this value."""
 

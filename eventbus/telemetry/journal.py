@@ -12,12 +12,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from eventbus.delivery.retry import Reason
+from eventbus.telemetry.dimensions import Owner
 
 if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt, Event
     from eventbus.delivery.lane import Lane
     from eventbus.delivery.settling import Settling
     from eventbus.execution.environment import Environment
+    from eventbus.functions.invocable import Invocable
     from eventbus.telemetry.billing import Billing
     from eventbus.telemetry.gauges import Gauges
     from eventbus.telemetry.metrics import Metrics
@@ -34,7 +36,7 @@ class Group:
         self.lane = environment.lane
         self.configuration = environment.configuration
         self.init_type = environment.init_type
-        self.qualifier = qualifier
+        self.qualifier = self.lane.target.qualifier if qualifier is None else qualifier
         self.minute = minute
         self.attempts = attempts
         self.durations = [attempt.duration for attempt in attempts]
@@ -77,28 +79,39 @@ class Journal:
         """Add to a metric of a resource."""
         self._metrics.count(name, resource_arn, at, n)
 
-    def throttled(self, lane: Settling, attempt: Attempt) -> None:
-        """Note a try for which there was no environment."""
-        self._metrics.count("Throttles", lane.function.arn, attempt.at)
+    def throttled(self, lane: Settling, event: Event) -> None:
+        """Note a try for which there was no environment: the event's last."""
+        attempt, owner = event.last, _owner(lane, event)
+        assert attempt is not None
+        self._metrics.counted("Throttles", owner, attempt.at)
         if attempt.previous is None and attempt.age >= 0:
-            self._metrics.received(lane.function.arn, attempt.at - attempt.age)
+            self._metrics.counted("AsyncEventsReceived", owner, event.at)
         for listener in self._listeners:
             listener.throttled(lane, attempt)
 
+    def refused(self, name: str, target: Invocable, at: float) -> None:
+        """Count a direct call that was refused."""
+        version = target.lane.version if target.qualifier is None else target.qualifier
+        self._metrics.counted(name, Owner(target.function.arn, target.qualifier, version), at)
+
     def dropped(self, lane: Settling, event: Event, reason: Reason) -> None:
         """Note an event that was given up."""
-        now = lane.bus.clock.now()
-        self._metrics.count("AsyncEventsDropped", lane.function.arn, now)
+        now, owner = lane.bus.clock.now(), _owner(lane, event)
+        self._metrics.counted("AsyncEventsDropped", owner, now)
         if reason is Reason.RECURSIVE_INVOCATION:
-            self._metrics.count("RecursiveInvocationsDropped", lane.function.arn, now)
+            self._metrics.counted("RecursiveInvocationsDropped", owner, now)
         if event.last is None:
-            self._metrics.received(lane.function.arn, event.at)
+            self._metrics.counted("AsyncEventsReceived", owner, event.at)
         for listener in self._listeners:
             listener.given_up(event)
 
     def large_event(self, lane: Lane, at: float, size: int) -> None:
         """Note an asynchronous event that is billed as several requests."""
         self._billing.large_event(lane.function.name, lane.version, lane.configuration.memory, at, size)
+
+    def provisioned(self, lane: Lane, units: int, at: float) -> None:
+        """Note that a version has so many provisioned environments from now on."""
+        self._billing.provisioned(lane.arn, lane.function.name, lane.version, lane.configuration.memory, units, at)
 
     def fold(self) -> None:
         """Count the fresh attempts if there is a batch of them."""
@@ -130,6 +143,7 @@ class Journal:
     def billing(self) -> Billing:
         """The bill, up to date."""
         self._fold()
+        self._billing.run_until(self._gauges.now())
         return self._billing
 
     def forget(self, group: str) -> None:
@@ -171,6 +185,11 @@ class Journal:
         self._logged.extend(self.logs(fresh, groups))
         for listener in self._listeners:
             listener.invoked(fresh)
+
+
+def _owner(lane: Settling, event: Event) -> Owner:
+    """What an event that no environment has taken is counted under."""
+    return Owner(lane.function.arn, event.addressed.qualifier, lane.version)
 
 
 def grouped(attempts: list[Attempt]) -> Groups:

@@ -30,6 +30,11 @@ class LogEvent:
     """When CloudWatch Logs took it in."""
 
 
+def milliseconds(at: float) -> int:
+    """An instant as CloudWatch Logs has it: whole milliseconds, of which this one is part."""
+    return int(at * 1000 + 1e-3)  # so that 1.001 is 1,001, whatever floats make of it
+
+
 def is_wanted(level: str, least: str) -> bool:
     """Whether a level is at least as severe as another."""
     return _RANKS[level] >= _RANKS[least]

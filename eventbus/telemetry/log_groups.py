@@ -54,10 +54,18 @@ class LogGroup:
     streams: dict[str, float] = attrs.field(factory=dict)
     """Streams that somebody made, with the instant."""
     events: deque[LogEvent] = attrs.field(factory=deque, repr=False)
+    tags: dict[str, str] = attrs.field(factory=dict)
 
     def begins_at(self, now: float) -> float:
         """Events before this instant have expired."""
         return -float("inf") if self.retention_days is None else now - self.retention_days * DAY
+
+    def forget(self, stream: str) -> None:
+        """Drop a stream that somebody made, with its events."""
+        del self.streams[stream]
+        left = [event for event in self.events if event.stream != stream]
+        self.events.clear()
+        self.events.extend(left)
 
     def take(
         self, stream: str, events: list[tuple[float, str]], now: float

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from eventbus.telemetry.embedded import measurements
-from eventbus.telemetry.errors import LogGroupNotFound
+from eventbus.telemetry.errors import LogGroupNotFound, LogStreamExists
 from eventbus.telemetry.filter_patterns import compile_pattern
 from eventbus.telemetry.following import LogFollower
 from eventbus.telemetry.journal import grouped
@@ -18,6 +18,7 @@ from eventbus.telemetry.log_access import LogAccess
 from eventbus.telemetry.log_event import LogEvent
 from eventbus.telemetry.log_groups import LogGroups, RejectedLogEvents, check_retention, check_stream_name
 from eventbus.telemetry.platform_log import invocation, kept_lines, log_of
+from eventbus.telemetry.readable_logs import EVER, ReadableLogs
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
     from eventbus.telemetry.journal import Groups
     from eventbus.telemetry.metrics import Metrics
 
-EVER = float("inf")
 
-
-class Logs:
+class Logs(ReadableLogs):
     """`bus.logs`: the log groups of all functions, and groups of your own."""
 
     def __init__(self, bus: EventBus, metrics: Metrics, limit: int) -> None:
@@ -153,11 +152,16 @@ class Logs:
         self.made.delete(name)
 
     def create_log_stream(self, group: str, stream: str) -> None:
-        """Make a stream in a group. Raises LogGroupNotFound, InvalidLogParameter for a bad name."""
+        """Make a stream in a group.
+
+        Raises LogGroupNotFound, InvalidLogParameter for a bad name, LogStreamExists for one that is taken.
+        """
         self._authorize("CreateLogStream", group, stream)
         check_stream_name(stream)
-        now = self._bus.clock.now()
-        self.made.open(self._existing(group), now).streams.setdefault(stream, now)
+        now, name = self._bus.clock.now(), self._existing(group)
+        if stream in self.streams(name):
+            raise LogStreamExists("The specified log stream already exists")
+        self.made.open(name, now).streams[stream] = now
 
     def put_log_events(self, group: str, stream: str, events: Iterable[tuple[float, str]]) -> RejectedLogEvents:
         """Write events, pairs of an instant in seconds and a message, into a stream; returns what was left out.
@@ -187,6 +191,10 @@ class Logs:
         """Keep the events of a group forever. Raises LogGroupNotFound."""
         self._authorize("DeleteRetentionPolicy", group)
         self.made.open(self._existing(group), self._bus.clock.now()).retention_days = None
+
+    def tags(self, group: str) -> dict[str, str]:
+        """The tags of a group, which you may change. Raises LogGroupNotFound."""
+        return self.made.open(self._existing(group), self._bus.clock.now()).tags
 
     def retention(self, group: str) -> int | None:
         """After how many days the events of a group expire; None for never. Raises LogGroupNotFound."""
@@ -233,7 +241,8 @@ class Logs:
     def _authorize(self, action: str, group: str, stream: str | None = None) -> None:
         bus = self._bus
         arn = f"arn:{bus.partition}:logs:{bus.region}:{bus.account_id}:log-group:{self._named(group)}"
-        bus.authorize(f"logs:{action}", arn if stream is None else f"{arn}:log-stream:{stream}", None, '"*"')
+        # What is about a whole group is about a stream without a name, so that a policy for "...:group:*" allows it.
+        bus.authorize(f"logs:{action}", f"{arn}:log-stream:{stream or ''}", None, '"*"')
 
 
 def last_bytes(text: str, limit: int) -> str:

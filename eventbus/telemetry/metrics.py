@@ -91,10 +91,12 @@ class Metrics:
                 self._received(owner, attempts)
             if group.init_type == "provisioned-concurrency":
                 self._of("ProvisionedConcurrencyInvocations", owner).add(at, 1.0, number)
+            elif group.lane.is_provisioned:
+                self._of("ProvisionedConcurrencySpilloverInvocations", owner).add(at, 1.0, number)
 
-    def received(self, arn: str, at: float) -> None:
-        """Count an event that was accepted at this instant."""
-        self._of("AsyncEventsReceived", Owner(arn)).add(at, 1.0)
+    def counted(self, name: str, owner: Owner, at: float) -> None:
+        """Count one more, at this instant, of what was addressed of a function."""
+        self._of(name, owner).add(at, 1.0)
 
     def _received(self, owner: Owner, group: list[Attempt]) -> None:
         accepted = [attempt.at - attempt.age for attempt in group if attempt.previous is None and attempt.age >= 0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from eventbus.execution.outcome import Failed
+from eventbus.telemetry.dimensions import LEVELS
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -51,7 +52,7 @@ class Meters:
         for name, owner, _count, total in self._bus.metrics.totals():
             if owner.arn:
                 sums[name, owner.arn] = sums.get((name, owner.arn), 0) + total
-        chosen = {key: value for key, value in sums.items() if key[0] not in ("Duration", "ConcurrentExecutions")}
+        chosen = {key: value for key, value in sums.items() if key[0] != "Duration" and key[0] not in LEVELS}
         return [
             Observation(value, {"eventbus.metric": name, "aws.resource": arn}) for (name, arn), value in chosen.items()
         ]

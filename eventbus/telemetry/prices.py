@@ -61,6 +61,8 @@ class Usage:
 
     requests: int = 0
     milliseconds: int = 0
+    configured: int = 0
+    """Seconds for which provisioned concurrency was configured, one for each environment."""
 
     def gb_seconds(self, key: UsageKey) -> float:
         """Memory times billed time."""
@@ -81,9 +83,9 @@ def duration_cost(gb_seconds: float, tiers: Tiers) -> float:
     return cost
 
 
-def provisioned_cost(memory: int, seconds: float, prices: Prices) -> float:
-    """What configured provisioned concurrency costs, in time rounded up to five minutes."""
-    return memory / 1024 * math.ceil(seconds / 300) * 300 * prices.provisioned
+def configured_seconds(units: int, seconds: float) -> int:
+    """For how long so many provisioned environments are billed: each in time rounded up to five minutes."""
+    return units * max(1, math.ceil(seconds / 300)) * 300
 
 
 def shares(usage: Mapping[UsageKey, Usage], prices: Prices, *, free_tier: bool) -> dict[UsageKey, float]:
@@ -111,6 +113,7 @@ def _month(usage: dict[UsageKey, Usage], prices: Prices, free_tier: bool) -> dic
     return {
         key: used.requests * prices.request * (paid / requests if requests else 0.0)
         + used.gb_seconds(key) * (prices.provisioned_duration if key.is_provisioned else rates[key.architecture])
+        + key.memory / 1024 * used.configured * prices.provisioned
         + (key.storage - INCLUDED_STORAGE) / 1024 * used.milliseconds / 1000 * prices.storage
         for key, used in usage.items()
     }

@@ -17,13 +17,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from eventbus.telemetry.dimensions import Owner, identity, unit_of
+from eventbus.telemetry.dimensions import LEVELS, Owner, identity, unit_of
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_LEVELS = frozenset({"ConcurrentExecutions", "UnreservedConcurrentExecutions"})
 _FUNCTION = ("function", "qualifier", "version")
 
 
@@ -45,7 +44,7 @@ class BusCollector(Collector):
     def _counted(self) -> Iterator[Metric]:
         families: dict[str, CounterMetricFamily | SummaryMetricFamily] = {}
         for name, owner, count, total in sorted(self._bus.metrics.totals(), key=lambda row: (row[0], str(row[1]))):
-            if name in _LEVELS or not owner.arn:
+            if name in LEVELS or not owner.arn:
                 continue
             key, labels, values = _labels(owner)
             full = f"eventbus_{key}_{_snake(name)}"

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 JUDGES = Path(__file__).parent / "judges"
 CLIENTS = ROOT / ".venv" / "clients" / "bin" / "python"
 CLI = ROOT / ".venv" / "awscli" / "bin" / "aws"
+NODE, NPM = shutil.which("node"), shutil.which("npm")
+PACKAGE = "@aws-sdk/client-dynamodb"
 has_clients = pytest.mark.skipif(not CLIENTS.exists(), reason="tests/aws/judges/clients.txt is not installed")
 has_cli = pytest.mark.skipif(not CLI.exists(), reason="tests/aws/judges/awscli.txt is not installed")
 
@@ -46,6 +50,24 @@ def test_aiobotocore_is_served_in_this_process() -> None:
 @has_clients
 def test_aiobotocore_s3fs_and_smart_open_are_served_over_a_port(url: str) -> None:
     assert run(CLIENTS, JUDGES / "over_a_port.py", url) == "ok\n"
+
+
+@pytest.fixture
+def sdk() -> Path:
+    """The directory of modules with one small package of the AWS SDK for JavaScript; kept from run to run."""
+    if NODE is None or NPM is None:
+        pytest.skip("node and npm are not installed")
+    directory = Path(tempfile.gettempdir()) / "eventbus-aws-sdk-for-javascript"
+    if not (directory / "node_modules" / PACKAGE).exists():
+        directory.mkdir(exist_ok=True)
+        command = [NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(directory), PACKAGE]
+        if subprocess.run(command, capture_output=True, timeout=180).returncode:
+            pytest.skip(f"npm cannot install {PACKAGE}")
+    return directory / "node_modules"
+
+
+def test_the_sdk_for_javascript_is_served_over_a_port(url: str, sdk: Path) -> None:
+    assert run(NODE, JUDGES / "flow.mjs", sdk, url) == "ok\n"
 
 
 @has_cli

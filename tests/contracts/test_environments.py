@@ -29,6 +29,29 @@ async def test_what_goes_in_comes_out(kind: str, event: Any) -> None:
         assert (await bus.invoke(f, event)).payload == event
 
 
+async def test_lambda_s_own_variables_are_the_same(kind: str) -> None:
+    """Format and level of the logs only where they are JSON."""
+    bus = make_bus()
+    f = declare(bus, kind, handlers.variables)
+    async with bus:
+        everything = (await bus.invoke(f)).payload
+        f.update_configuration(log_format="JSON", application_log_level="ERROR", memory=512)
+        as_json = (await bus.invoke(f)).payload
+    everything.pop("AWS_LAMBDA_RUNTIME_API", None)
+    text = {name: everything[name] for name in everything if name.startswith(("AWS_LAMBDA_", "AWS_REGION"))}
+    assert text.pop("AWS_LAMBDA_LOG_STREAM_NAME").startswith("2026/01/01/[$LATEST]")
+    assert text == {
+        "AWS_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "f",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f",
+    }
+    assert (as_json["AWS_LAMBDA_LOG_FORMAT"], as_json["AWS_LAMBDA_LOG_LEVEL"]) == ("JSON", "ERROR")
+    assert as_json["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
+
+
 async def test_every_delivery_is_a_copy(kind: str) -> None:
     """What a handler does to its event, nobody else sees."""
     bus, event = make_bus(), {"a": 1}

@@ -153,6 +153,7 @@ async def test_errors_are_boto3s_exceptions(bus: EventBus, resource: Any) -> Non
                 TableName="films",
                 KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
                 AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
             )
         check = {
             "TableName": "films",

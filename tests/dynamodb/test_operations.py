@@ -45,9 +45,14 @@ CREATE: dict[str, Any] = {
 }
 COUNTED = {"ReturnConsumedCapacity": "INDEXES"}
 VALUES = {"ExpressionAttributeValues": {":v": {"N": "1"}}}
+ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/Music"
 STEPS: list[tuple[str, dict[str, Any]]] = [
     ("CreateTable", CREATE),
     ("DescribeTable", {"TableName": "Music"}),
+    ("DescribeContinuousBackups", {"TableName": "Music"}),
+    ("TagResource", {"ResourceArn": ARN, "Tags": [{"Key": "team", "Value": "blue"}]}),
+    ("ListTagsOfResource", {"ResourceArn": ARN}),
+    ("UntagResource", {"ResourceArn": ARN, "TagKeys": ["team"]}),
     ("ListTables", {"Limit": 10}),
     ("UpdateTimeToLive", {"TableName": "Music", "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "t"}}),
     ("DescribeTimeToLive", {"TableName": "Music"}),
@@ -135,9 +140,11 @@ async def test_requests_and_responses_have_the_shapes_of_botocores_model(bus: Ev
         for operation, request in STEPS:
             model = MODEL.operation_model(operation)
             assert model.input_shape is not None
-            assert model.output_shape is not None
             assert not validator.validate(request, model.input_shape).has_errors(), operation
             response = await dynamodb.call(operation, request)
+            if model.output_shape is None:
+                assert response == {}
+                continue
             complaints = validator.validate(response, model.output_shape).generate_report().splitlines()
             # AWS answers 0 there, which the model does not allow
             assert [each for each in complaints if "NumberOfDecreasesToday, value: 0" not in each] == [], operation

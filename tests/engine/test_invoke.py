@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import anyio
@@ -23,6 +24,11 @@ from eventbus.testing import Recorder
 from tests.engine.support import ARN, S3, UNDECLARED, make_bus, virtual
 
 pytestmark = pytest.mark.anyio
+
+ELSEWHERE = (
+    "Functions from 'us-west-2' are not reachable in this region ('us-east-1'); "
+    "call the function by its name, or on a bus of that region"
+)
 
 
 async def test_a_call_returns_what_the_handler_returned() -> None:
@@ -124,8 +130,11 @@ async def test_a_request_has_at_most_six_mebibytes(length: int, fits: bool) -> N
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (("nobody", 1), ResourceNotFound, f"Function not found: {ARN}nobody{UNDECLARED}"),
-        ((f"{ARN}g", 1), ResourceNotFound, f"Function not found: {ARN}g{UNDECLARED}"),
+        (("nobody", 1), ResourceNotFound, f"Function not found: {ARN}nobody:$LATEST{UNDECLARED}"),
+        ((f"{ARN}g", 1), ResourceNotFound, f"Function not found: {ARN}g:$LATEST{UNDECLARED}"),
+        (("g:prod", 1), ResourceNotFound, f"Function not found: {ARN}g:prod{UNDECLARED}"),
+        (("123456789012:function:g", 1), ResourceNotFound, f"Function not found: {ARN}g:$LATEST{UNDECLARED}"),
+        ((ARN.replace("us-east-1", "us-west-2") + "f", 1), ResourceNotFound, ELSEWHERE),
         (("f", {1}), NotJSON, "Object of type set is not JSON serializable"),
         ((7, 1), ConfigurationError, "7 is neither a function, a topic or a queue, nor an ARN of one"),
     ],
@@ -352,6 +361,17 @@ async def test_remaining_time_never_goes_below_zero() -> None:
     async with bus:
         await bus.invoke(f)
         assert contexts[0].get_remaining_time_in_millis() == 0
+
+
+@pytest.mark.parametrize(("characters", "is_accepted"), [(2685, True), (2686, False)])
+async def test_the_limit_of_a_client_context(characters: int, is_accepted: bool) -> None:
+    """3,583 bytes of base64, which is 2,685 characters of JSON."""
+    bus = make_bus()
+    bus.add_function("f", Recorder())
+    document = {"custom": {"a": "x" * (characters - len('{"custom":{"a":""}}'))}}
+    async with bus:
+        with contextlib.nullcontext() if is_accepted else pytest.raises(ConfigurationError, match="AWS accepts 3,583"):
+            await bus.invoke("f", client_context=document)
 
 
 async def test_a_client_context_reaches_the_handler() -> None:

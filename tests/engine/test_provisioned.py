@@ -229,3 +229,62 @@ async def test_a_deleted_function_initialises_nothing_more() -> None:
         await bus.wait_idle()
         assert len(version.lane.environments) == 0
         assert (bus.account.claimed, bus.account.shared.busy) == (0, 0)
+
+
+# -- metrics -----------------------------------------------------------------------------------------------------------
+
+
+async def test_metrics_show_what_is_provisioned_and_what_spills_over() -> None:
+    """Three calls at once on two environments; reserved and provisioned units are claimed, used or not."""
+    bus = make_bus()
+    f, version, gate = declare(bus)
+    bus.add_function("other", Gate(), reserved_concurrency=50)
+    version.put_provisioned_concurrency(2)
+    async with bus, anyio.create_task_group() as tasks:
+        await bus.wait_idle()
+        for _ in range(3):
+            tasks.start_soon(bus.invoke, version, "wait")
+        await anyio.wait_all_tasks_blocked()
+        assert bus.metrics.query("ProvisionedConcurrentExecutions", version).maximum == 2
+        gate.go.set()
+        await bus.wait_idle()
+        await bus.invoke(f)
+        metrics = bus.metrics
+        assert metrics.query("ProvisionedConcurrencyInvocations", f).sum == 2
+        assert metrics.query("ProvisionedConcurrencySpilloverInvocations", f).sum == 1
+        assert metrics.query("ProvisionedConcurrencySpilloverInvocations", version).sum == 1
+        here = {"FunctionName": "f", "Resource": "f:1"}
+        utilization = metrics.query("ProvisionedConcurrencyUtilization", namespace="AWS/Lambda", dimensions=here)
+        assert (utilization.maximum, utilization.unit) == (1.0, "None")
+        assert metrics.query("ClaimedAccountConcurrency").maximum == 50 + 2 + 1
+        await virtual(bus).advance(120)
+        for _ in range(2):
+            await bus.invoke(version)
+        busiest = metrics.data("ProvisionedConcurrencyUtilization", version, statistic="Maximum")
+        assert [point.value for point in busiest] == [1.0]
+        assert [
+            p.value for p in bus.metrics.data("ProvisionedConcurrencyUtilization", version, statistic="Maximum")
+        ] == [
+            1.0,
+            0.5,
+        ]
+
+
+async def test_a_provisioned_alias_measures_what_its_versions_use_together() -> None:
+    """Under the alias, whichever version ran."""
+    bus = make_bus()
+    f, _, gate = declare(bus)
+    f.update_configuration(memory=256)
+    f.publish_version()
+    alias = f.create_alias("prod", "1", {"2": 0.5})
+    alias.put_provisioned_concurrency(4)
+    async with bus, anyio.create_task_group() as tasks:
+        await bus.wait_idle()
+        for _ in range(3):
+            tasks.start_soon(bus.invoke, alias, "wait")
+        await anyio.wait_all_tasks_blocked()
+        busy = bus.metrics.query("ProvisionedConcurrentExecutions", alias).maximum
+        spilled = 3 - gate.kinds.count("provisioned-concurrency")
+        assert busy == 3 - spilled
+        assert bus.metrics.query("ProvisionedConcurrencyUtilization", alias).maximum == busy / 4
+        gate.go.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from eventbus import EventBus, Function
@@ -350,6 +351,37 @@ async def test_a_role_that_lambda_cannot_assume_is_refused() -> None:
         f.update_configuration(role="ec2", reserved_concurrency=5, memory=256)
     assert (f.configuration.memory, f.configuration.reserved_concurrency, f.role.name) == (128, 3, "f-role")
     assert bus.account.pool("f").limit == 3
+
+
+async def test_what_runs_goes_on_as_the_role_that_it_began_with() -> None:
+    """As with credentials that an environment was given; the next event finds a new one."""
+    bus = make_bus()
+    box = Box(bus)
+    bus.roles.create("other")
+    go = anyio.Event()
+
+    @bus.function
+    async def f(event: Any, context: Any) -> str:
+        await go.wait()
+        bus.authorize("sqs:SendMessage", box.arn, box.access, box.label)
+        caller = bus.caller()
+        assert caller is not None
+        return str(caller.principal)
+
+    f.role.allow("sqs:SendMessage", box)
+    results: list[Any] = []
+
+    async def call() -> None:
+        results.append((await bus.invoke(f)).payload)
+
+    async with bus:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await anyio.wait_all_tasks_blocked()
+            f.update_configuration(role="other")
+            go.set()
+        assert results == ["arn:aws:sts::123456789012:assumed-role/f-role/f"]
+        assert (await bus.invoke(f)).payload["errorType"] == "AccessDenied"
 
 
 async def test_functions_may_share_a_role() -> None:

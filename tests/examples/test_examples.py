@@ -19,6 +19,10 @@ SHOWS = {
         "thumbs holds ['dog.jpg']",
         "An error occurred (NoSuchKey) when calling the GetObject operation: The specified key does not exist.",
     ],
+    "boto3_services.py": [
+        "refused: 0\nkeeping a\nkeeping c\n",
+        "kept: [('a', 300), ('c', 150)]\nlogged: ['keeping a\\n', 'keeping c\\n']\nmeasured: 450 in 2 orders\n",
+    ],
     "dynamodb_table.py": [
         "not overwritten: The conditional request failed\nnot ordered: ['ConditionalCheckFailed', 'None']",
         "orders of ada: [1]\nan hour later: []",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eventbus import EventBus
-from eventbus.delivery.event import Attempt
+from eventbus.delivery.event import Attempt, DetailedAttempt
 from eventbus.execution.environment import Environment
 from eventbus.execution.outcome import RETURNED_NONE, Failed, Outcome
 from eventbus.telemetry.journal import Groups, grouped
@@ -22,13 +22,13 @@ def attempt_of(
     init_failure: Failed | None = None,
     at: float | None = None,
     **options: Any,
-) -> Attempt:
+) -> DetailedAttempt:
     """An attempt of a function; with `init` seconds it was the first of its environment."""
     function = bus.functions.get(name) or bus.add_function(name, Recorder(), **options)
     environment = Environment(function.lane, 1)
     environment.init_duration, environment.init_failure = init or 0.0, init_failure
     when = bus.clock.now() if at is None else at
-    return Attempt(when, duration, outcome, environment, 1, -1.0, init is not None, None, None)
+    return DetailedAttempt(when, duration, outcome, environment, 1, -1.0, init is not None, None, None)
 
 
 def groups_of(*attempts: Attempt) -> Groups:

@@ -12,8 +12,8 @@ from eventbus.telemetry.prices import (
     Prices,
     Usage,
     UsageKey,
+    configured_seconds,
     duration_cost,
-    provisioned_cost,
     request_units,
     shares,
 )
@@ -79,7 +79,9 @@ def test_other_prices() -> None:
     assert cost(1024, 0, 1000, architecture="arm64") == pytest.approx(1000 * 0.0000133334)
     assert cost(1024, 0, 1000, is_provisioned=True) == pytest.approx(1000 * 0.0000097222)
     assert cost(1024, 0, 1000, storage=1536) == pytest.approx(x86 + 1000 * 0.0000000309)
-    assert provisioned_cost(1024, 301, PRICES) == pytest.approx(600 * 0.0000041667)
+    key = UsageKey("2026-01", "f", "1", 2048, is_provisioned=True)
+    configured = shares({key: Usage(configured=configured_seconds(3, 301))}, PRICES, free_tier=True)
+    assert configured[key] == pytest.approx(2 * 3 * 600 * 0.0000041667)
 
 
 def test_the_free_tier_is_shared_out_by_usage_and_not_given_to_provisioned_concurrency() -> None:
@@ -163,3 +165,37 @@ def test_a_unit_is_one_of_aws() -> None:
     """A tenth or a thousandth of a second."""
     with pytest.raises(ConfigurationError, match=r"billing_unit=1: seconds; AWS bills in units of 0\.001"):
         make_bus(billing_unit=1)
+
+
+@pytest.mark.anyio
+async def test_provisioned_concurrency_is_billed_while_it_is_configured() -> None:
+    """By five minutes begun, from entering the bus until it is deleted; what runs on it has a price of its own."""
+    bus = make_bus()
+    version = bus.add_function("f", Recorder(), memory=1024).publish_version()
+    version.put_provisioned_concurrency(2)
+    async with bus:
+        await bus.wait_idle()
+        five_minutes = 300 * PRICES.provisioned
+        assert bus.billing.total.cost == pytest.approx(2 * five_minutes)
+        await virtual(bus).advance(301)
+        assert bus.billing.total.cost == pytest.approx(4 * five_minutes)
+        version.put_provisioned_concurrency(1)
+        await virtual(bus).advance(300)
+        version.delete_provisioned_concurrency()
+        await virtual(bus).advance(86_400)
+        await bus.invoke(version)
+    (row,) = bus.billing.rows("2026-01")
+    assert (row.version, row.requests) == ("1", 1)
+    assert row.cost == pytest.approx(5 * five_minutes + PRICES.request + 0.1 * PRICES.x86_64[0][1])
+
+
+@pytest.mark.anyio
+async def test_a_bus_that_was_left_keeps_nothing_provisioned() -> None:
+    """The bill ends with it."""
+    bus = make_bus()
+    bus.add_function("f", Recorder(), memory=1024).publish_version().put_provisioned_concurrency(1)
+    async with bus:
+        await virtual(bus).advance(600)
+    cost = bus.billing.total.cost
+    await virtual(bus).advance(6000)
+    assert bus.billing.total.cost == cost == pytest.approx(600 * PRICES.provisioned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from typing import Any
 
 import anyio
@@ -147,6 +148,51 @@ def test_logging_settings_that_cannot_be_are_refused(options: dict[str, Any], pr
     with pytest.raises(ConfigurationError) as refusal:
         make_bus().add_function("f", Recorder(), **options)
     assert problem in str(refusal.value)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_a_logger_that_was_set_up_before_the_bus_writes_into_the_log_once(stream: str) -> None:
+    """Its `StreamHandler` holds the stream as it was, and has it again afterwards."""
+    own, held = logging.getLogger(f"own.{stream}"), getattr(sys, stream)
+    handler = logging.StreamHandler(held)
+    own.addHandler(handler)
+    bus = make_bus()
+
+    @bus.function
+    async def f(event: Any, context: Any) -> None:
+        logging.getLogger(f"own.{stream}.child").warning("mine")
+        logging.getLogger("another").warning("other")
+
+    try:
+        async with bus:
+            own.warning("outside")
+            await bus.invoke(f)
+            written = messages(bus, "f")
+    finally:
+        own.removeHandler(handler)
+    assert [line for line in written if "mine" in line or "outside" in line] == ["mine\n"]
+    assert sum("other" in line for line in written) == 1
+    assert handler.stream is held
+    assert "stream" not in vars(logging.StreamHandler)
+
+
+async def test_a_handler_of_the_root_logger_shows_records_on_the_terminal_alone() -> None:
+    """As after `logging.basicConfig(stream=sys.stdout)`; the function's log has the record once, in Lambda's form."""
+    root, handler = logging.getLogger(), logging.StreamHandler(sys.stdout)
+    root.addHandler(handler)
+    bus = make_bus()
+
+    @bus.function
+    async def f(event: Any, context: Any) -> None:
+        logging.getLogger("shop").warning("sold")
+
+    try:
+        async with bus:
+            await bus.invoke(f)
+            (line,) = [line for line in messages(bus, "f") if "sold" in line]
+    finally:
+        root.removeHandler(handler)
+    assert line.startswith("[WARNING]\t")
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
@@ -513,6 +559,24 @@ async def test_a_handler_manages_logs_as_its_role() -> None:
         (text,) = messages(bus, "f", '"[ERROR]"')
         assert text.startswith(f"[ERROR] {AccessDenied.__name__}: ")
         assert "logs:DeleteLogGroup" in text
+
+
+async def test_a_version_logs_as_the_role_that_it_was_published_with() -> None:
+    """And what ran before a change of the role is judged by the role that it ran as."""
+    bus = make_bus()
+    bus.roles.create("mute")
+    f = bus.add_function("f", Recorder())
+    version = f.publish_version()
+    async with bus:
+        first = await bus.invoke(f)
+        f.update_configuration(role="mute")
+        await bus.invoke(f)
+        last = await bus.invoke(version)
+        starts = [line for line in messages(bus, "f") if line.startswith("START")]
+    assert starts == [
+        f"START RequestId: {first.request_id} Version: $LATEST\n",
+        f"START RequestId: {last.request_id} Version: 1\n",
+    ]
 
 
 # -- what the bus says -------------------------------------------------------------------------------------------------

@@ -485,6 +485,31 @@ async def test_powertools_metrics_and_logger_work_in_handlers(kind: str) -> None
     assert json.loads(record.message)["service"] == f"orders-{kind}"
 
 
+@pytest.mark.anyio
+async def test_every_count_says_what_was_addressed() -> None:
+    """The function, a version and an alias: invocations, throttled tries, events received and given up."""
+    bus = make_bus()
+    f = bus.add_function("f", Recorder(), retries=0)
+    version = f.publish_version()
+    addressed = {"f": f, "f:1": version, "f:prod": f.create_alias("prod", version)}
+    for target in addressed.values():
+        target.add_permission("s", S3)
+    async with bus:
+        for target in addressed.values():
+            await bus.invoke(target)
+        f.update_configuration(reserved_concurrency=0)
+        for target in addressed.values():
+            await bus.push(target, 1, source=S3)
+            with pytest.raises(TooManyRequests):
+                await bus.invoke(target)
+        await bus.wait_idle()
+        expected = {"Invocations": 1, "Throttles": 2, "AsyncEventsReceived": 1, "AsyncEventsDropped": 1}
+        for resource in addressed:
+            here = {"FunctionName": "f", "Resource": resource}
+            for name, n in expected.items():
+                assert bus.metrics.query(name, namespace="AWS/Lambda", dimensions=here).sum == n, (name, resource)
+
+
 # -- metrics of one's own ----------------------------------------------------------------------------------------------
 
 
@@ -584,5 +609,5 @@ async def test_every_name_is_listed_as_botocores_model_wants_it() -> None:
             }
             for metric in bus.metrics.list_metrics()
         ]
-    assert len(found) == 12
+    assert len(found) == 13
     assert not validate(found, shape).has_errors()

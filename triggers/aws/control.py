@@ -22,6 +22,7 @@ import attrs
 
 from eventbus.clock import VirtualClock
 from eventbus.timestamps import iso_time
+from triggers.aws import resetting
 from triggers.aws.http import Request, Response
 from triggers.aws.protocols.json import dump, load
 
@@ -124,6 +125,7 @@ class Control:
         self._declared = {one.arn for service in services if service is not None for one in service}
         s3 = bus.service("S3")
         self._declared |= set() if s3 is None else {s3[name].arn for name in s3}
+        self._declared |= resetting.names(bus)
 
     async def _reset(self) -> None:
         bus, declared = self._bus, self._declared or set()
@@ -139,6 +141,7 @@ class Control:
             await s3[name].empty()
             if s3[name].arn not in declared:
                 s3.delete_bucket(name)
+        resetting.drop(bus, declared)
         for letter in list(bus.dead_letters):
             bus.dead_letters.take(letter)
         self._front.identities.roles.clear()

@@ -19,7 +19,7 @@ from botocore.validate import ParamValidator
 from eventbus.delivery.targets import Source
 from eventbus.errors import AWSError, BusClosed, BusNotRunning, EventBusError
 from eventbus.execution.current import acting_as, current_environment
-from triggers.aws import chunked, protocols, routing, signing
+from triggers.aws import chunked, compressed, protocols, routing, signing
 from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotImplementedHere
 from triggers.aws.http import Request, Response
 from triggers.aws.identity import Identities
@@ -31,7 +31,20 @@ from triggers.aws.services.deeds import Deed, Input, Result
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
 
-_MAPS = {"s3": "S3Map", "sns": "SNSMap", "sqs": "SQSMap", "iam": "IAMMap", "sts": "STSMap"}
+_MAPS = {
+    "s3": "S3Map",
+    "sns": "SNSMap",
+    "sqs": "SQSMap",
+    "dynamodb": "DynamoDBMap",
+    "dynamodbstreams": "DynamoDBStreamsMap",
+    "kinesis": "KinesisMap",
+    "events": "EventsMap",
+    "scheduler": "SchedulerMap",
+    "logs": "LogsMap",
+    "cloudwatch": "CloudWatchMap",
+    "iam": "IAMMap",
+    "sts": "STSMap",
+}
 """The services that are served; a map is imported with the first request for it, which halves the time to start."""
 _READABLE = " !\"#$&'()*+,-./:;<=>?@[]^_`{|}~"
 _VALIDATOR = ParamValidator()
@@ -130,6 +143,8 @@ class Front:
             raise NotImplementedHere(name, operation.name)
         if operation.http.get("method") != "GET" or request.body:
             request = chunked.decoded(request)
+        if name != "s3":  # whose objects are kept as they come
+            request = compressed.inflated(request)
         exchange.given = protocols.parse(address.protocol, operation, request, address.labels)
         _validate(operation, exchange.given)
 

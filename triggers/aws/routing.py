@@ -21,11 +21,25 @@ SIGNING_NAMES: Mapping[str, str] = {
     "s3": "s3",
     "sns": "sns",
     "sqs": "sqs",
+    "dynamodb": "dynamodb",
+    "kinesis": "kinesis",
+    "events": "events",
+    "scheduler": "scheduler",
+    "logs": "logs",
+    "monitoring": "cloudwatch",
     "iam": "iam",
     "sts": "sts",
 }
 """boto3's name of the service by the name that requests to it are signed with."""
-TARGETS: Mapping[str, str] = {"AmazonSQS": "sqs"}
+TARGETS: Mapping[str, str] = {
+    "AmazonSQS": "sqs",
+    "DynamoDB_20120810": "dynamodb",
+    "DynamoDBStreams_20120810": "dynamodbstreams",
+    "Kinesis_20131202": "kinesis",
+    "AWSEvents": "events",
+    "Logs_20140328": "logs",
+    "GraniteServiceVersion20100801": "cloudwatch",
+}
 """boto3's name of the service by the first part of X-Amz-Target."""
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/[^/,]*/([a-z0-9-]+)/aws4_request")
@@ -48,13 +62,14 @@ class Address:
 
 def find_service(request: Request) -> str:
     """boto3's name of the service. Raises UnknownService for one that this bus has nothing of."""
+    target = request.headers.get("x-amz-target", "").partition(".")[0]
     scope = _SCOPE.search(request.headers.get("authorization", ""))
     signed = scope[1] if scope else (request.parameter("X-Amz-Credential") or "").rpartition("/aws4_request")[0]
     if name := signed.rpartition("/")[2]:
         if name not in SIGNING_NAMES:
             raise UnknownService(f"eventbus has no service {name[:50]!r}; it has {', '.join(SIGNING_NAMES)}")
-        return SIGNING_NAMES[name]
-    target = request.headers.get("x-amz-target", "").partition(".")[0]
+        is_of_streams = name == "dynamodb" and TARGETS.get(target) == "dynamodbstreams"
+        return "dynamodbstreams" if is_of_streams else SIGNING_NAMES[name]  # both are signed for as one
     if target:
         if target not in TARGETS:
             raise UnknownService(f"eventbus has no service with the target {target[:50]!r}")

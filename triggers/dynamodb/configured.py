@@ -29,6 +29,9 @@ class ConfiguredTable(ReadingTable):
         self.deletion_protection = False
         """Whether `delete_table` is refused."""
         self.billing_mode = "PAY_PER_REQUEST"
+        self.provisioned_throughput = (0, 0)
+        """Capacity units for reading and for writing, as they were asked for: shown, and not enforced."""
+        self.tags: dict[str, str] = {}
 
     def __repr__(self) -> str:
         stream = "no stream" if self._stream is None else f"stream {self._stream.view_type}"
@@ -151,13 +154,18 @@ class ConfiguredTable(ReadingTable):
     def describe(self) -> dict[str, Any]:
         """The table in AWS's form: DescribeTable."""
         self._check_exists()
+        reading, writing = self.provisioned_throughput
         description: dict[str, Any] = {
             "AttributeDefinitions": self._schema.attribute_definitions,
             "TableName": self.name,
             "KeySchema": self.key.description,
             "TableStatus": "ACTIVE",
             "CreationDateTime": self.created_at,
-            "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
+            "ProvisionedThroughput": {
+                "NumberOfDecreasesToday": 0,
+                "ReadCapacityUnits": reading,
+                "WriteCapacityUnits": writing,
+            },
             "TableSizeBytes": self._items.bytes,
             "ItemCount": self._items.count,
             "TableArn": self.arn,

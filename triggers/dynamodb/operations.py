@@ -6,9 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from triggers.dynamodb.batches import batch_get, batch_write
-from triggers.dynamodb.errors import ValidationError
+from triggers.dynamodb.errors import TableNotFound, ValidationError
 from triggers.dynamodb.parameters import check_request
-from triggers.dynamodb.requested import attribute_types, requested_index, requested_table, requested_view_type
+from triggers.dynamodb.requested import (
+    attribute_types,
+    checked_tags,
+    requested_index,
+    requested_table,
+    requested_throughput,
+    requested_view_type,
+)
 from triggers.dynamodb.stream import check_limit
 from triggers.dynamodb.transactions import transact_get, transact_write
 from triggers.dynamodb.values import checked, checked_item
@@ -21,7 +28,7 @@ Request = Mapping[str, Any]
 Response = dict[str, Any]
 
 _ITEMS = ("Item", "Key", "ExclusiveStartKey")
-_IGNORED = "ProvisionedThroughput SSESpecification Tags TableClass WarmThroughput OnDemandThroughput"
+_IGNORED = "SSESpecification TableClass WarmThroughput OnDemandThroughput"
 """Members that are accepted and change nothing."""
 
 
@@ -114,14 +121,15 @@ def _create_table(service: DynamoDB, request: Request) -> Response:
         request,
         "CreateTable",
         "TableName KeySchema AttributeDefinitions",
-        "LocalSecondaryIndexes GlobalSecondaryIndexes BillingMode StreamSpecification DeletionProtectionEnabled "
-        + _IGNORED,
+        "LocalSecondaryIndexes GlobalSecondaryIndexes BillingMode StreamSpecification DeletionProtectionEnabled Tags "
+        "ProvisionedThroughput " + _IGNORED,
     )
     arn = service.arn.removesuffix("*") + str(request["TableName"])
     _allowed(service, "CreateTable", arn, f'"{arn}"')
-    wanted = requested_table(request)
+    wanted, tags = requested_table(request), checked_tags(request.get("Tags") or ())
     table = service.add_table(wanted.schema, wanted.view_type)
-    table.deletion_protection, table.billing_mode = wanted.is_protected, wanted.billing_mode
+    table.deletion_protection, table.billing_mode, table.tags = wanted.is_protected, wanted.billing_mode, tags
+    table.provisioned_throughput = wanted.throughput
     return {"TableDescription": table.describe()}
 
 
@@ -162,8 +170,11 @@ def _update_table(service: DynamoDB, request: Request) -> Response:
         request,
         "UpdateTable",
         "AttributeDefinitions BillingMode StreamSpecification GlobalSecondaryIndexUpdates DeletionProtectionEnabled "
-        + _IGNORED,
+        "ProvisionedThroughput " + _IGNORED,
     )
+    throughput = table.provisioned_throughput
+    if request.get("BillingMode") is not None or request.get("ProvisionedThroughput") is not None:
+        throughput = requested_throughput(request, request.get("BillingMode") or table.billing_mode)
     updates = request.get("GlobalSecondaryIndexUpdates") or ()
     types = {**table.attribute_types, **attribute_types(request.get("AttributeDefinitions") or ())}
     created = [requested_index(u["Create"], types, is_local=False) for u in updates if u.get("Create")]
@@ -181,9 +192,44 @@ def _update_table(service: DynamoDB, request: Request) -> Response:
             table.delete_index(update["Delete"]["IndexName"])
     if request.get("DeletionProtectionEnabled") is not None:
         table.deletion_protection = bool(request["DeletionProtectionEnabled"])
+    table.provisioned_throughput = throughput
     if request.get("BillingMode") is not None:
         table.billing_mode = request["BillingMode"]
     return {"TableDescription": table.describe()}
+
+
+def _tag_resource(service: DynamoDB, request: Request) -> Response:
+    table = _tagged(service, request, "TagResource", "ResourceArn Tags")
+    table.tags = checked_tags(request["Tags"], table.tags)
+    return {}
+
+
+def _untag_resource(service: DynamoDB, request: Request) -> Response:
+    table = _tagged(service, request, "UntagResource", "ResourceArn TagKeys")
+    table.tags = {key: value for key, value in table.tags.items() if key not in request["TagKeys"]}
+    return {}
+
+
+def _list_tags(service: DynamoDB, request: Request) -> Response:
+    tags = _tagged(service, request, "ListTagsOfResource", "ResourceArn", "NextToken").tags
+    return {"Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]}
+
+
+def _tagged(service: DynamoDB, request: Request, operation: str, required: str, optional: str = "") -> Table:
+    check_request(request, operation, required, optional)
+    arn = request["ResourceArn"]
+    found = next((table for table in service if table.arn == arn), None)
+    _allowed(service, operation, arn, f'"{arn}"' if found is None else found.label)
+    if found is None:
+        raise TableNotFound(f"Requested resource not found: ResourcArn: {arn} not found")
+    return found
+
+
+def _describe_continuous_backups(service: DynamoDB, request: Request) -> Response:
+    _configured(service, request, "DescribeContinuousBackups")
+    recovery = {"PointInTimeRecoveryStatus": "DISABLED"}
+    description = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery}
+    return {"ContinuousBackupsDescription": description}
 
 
 def _update_time_to_live(service: DynamoDB, request: Request) -> Response:
@@ -256,12 +302,20 @@ def _get_records(service: DynamoDB, request: Request) -> Response:
     return service.stream(token.partition("|")[0]).get_records(token, limit=request.get("Limit", 1000))
 
 
+ITEM_OPERATIONS = frozenset(
+    {
+        *("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan"),
+        *("TransactGetItems", "TransactWriteItems", "UpdateItem"),
+    }
+)
+"""Those that need a running bus, and may have to wait; all others only configure or describe."""
 OPERATIONS: dict[str, Callable[[DynamoDB, Request], Response]] = {
     "BatchGetItem": _batch_get,
     "BatchWriteItem": _batch_write,
     "CreateTable": _create_table,
     "DeleteItem": _on_table("delete"),
     "DeleteTable": _delete_table,
+    "DescribeContinuousBackups": _describe_continuous_backups,
     "DescribeStream": _describe_stream,
     "DescribeTable": _describe_table,
     "DescribeTimeToLive": _describe_time_to_live,
@@ -270,11 +324,14 @@ OPERATIONS: dict[str, Callable[[DynamoDB, Request], Response]] = {
     "GetShardIterator": _get_shard_iterator,
     "ListStreams": _list_streams,
     "ListTables": _list_tables,
+    "ListTagsOfResource": _list_tags,
     "PutItem": _on_table("put"),
     "Query": _on_table("query_request"),
     "Scan": _on_table("scan_request"),
+    "TagResource": _tag_resource,
     "TransactGetItems": _transact_get,
     "TransactWriteItems": _transact_write,
+    "UntagResource": _untag_resource,
     "UpdateItem": _on_table("update"),
     "UpdateTable": _update_table,
     "UpdateTimeToLive": _update_time_to_live,

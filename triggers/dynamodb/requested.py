@@ -27,6 +27,7 @@ class RequestedTable:
     view_type: str | None
     is_protected: bool
     billing_mode: str
+    throughput: tuple[int, int]
 
 
 def requested_table(request: Mapping[str, Any]) -> RequestedTable:
@@ -45,12 +46,46 @@ def requested_table(request: Mapping[str, Any]) -> RequestedTable:
                 f"Index KeySchema does not have the same leading hash key as table KeySchema for index: {index.name}. "
                 f"index hash key: {index.key.hash_name}, table hash key: {key.hash_name}"
             )
+    billing_mode = request.get("BillingMode") or "PROVISIONED"
     return RequestedTable(
         schema,
         requested_view_type(request.get("StreamSpecification")),
         bool(request.get("DeletionProtectionEnabled")),
-        request.get("BillingMode") or "PROVISIONED",
+        billing_mode,
+        requested_throughput(request, billing_mode),
     )
+
+
+def requested_throughput(request: Mapping[str, Any], billing_mode: str) -> tuple[int, int]:
+    """Capacity units for reading and for writing, which only a provisioned table has. Raises ValidationError."""
+    given = request.get("ProvisionedThroughput") or {}
+    reading, writing = given.get("ReadCapacityUnits"), given.get("WriteCapacityUnits")
+    if billing_mode == "PAY_PER_REQUEST":
+        if reading is not None or writing is not None:
+            raise ValidationError.of(
+                "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"
+            )
+        return 0, 0
+    if reading is None or writing is None:
+        raise ValidationError.of(
+            "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
+            mend='pass ProvisionedThroughput, or BillingMode="PAY_PER_REQUEST"',
+        )
+    return reading, writing
+
+
+MOST_TAGS = 50
+
+
+def checked_tags(listed: Iterable[Mapping[str, str]], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Tags as a mapping, with those that were there before. Raises ValidationError (TagResource, 2026)."""
+    tags = {**(known or {}), **{tag["Key"]: tag["Value"] for tag in listed}}
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or len(value) > 256:
+            raise ValidationError.of("a tag has a key of 1 to 128 characters and a value of up to 256")
+    if len(tags) > MOST_TAGS:
+        raise ValidationError(f"Too many tags: the limit is {MOST_TAGS} tags per resource.")
+    return tags
 
 
 def attribute_types(definitions: Iterable[Mapping[str, Any]]) -> dict[str, str]:

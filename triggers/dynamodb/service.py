@@ -63,7 +63,7 @@ class DynamoDB:
         self._stream_arns: set[str] = set()
         """Of all streams ever, so that none is taken for another."""
         self._keeping: Keeping | None = None
-        bus.claim("DynamoDB")
+        bus.claim("DynamoDB", self)
         bus.when_started(self._take_up)
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ order of their time. Source: User Guide, "Archiving and replaying events" (2026)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ import attrs
 
 from eventbus.delivery.payload import as_text, decode, encode
 from eventbus.telemetry.trace import Cause
+from triggers.eventbridge.configured import check_archive, compiled
 from triggers.eventbridge.errors import NotValid
 from triggers.eventbridge.events import BusEvent, instant
 from triggers.keeping import as_row, from_row, nothing, number_key, rows_of
@@ -89,6 +90,20 @@ class Archive:
                 slices.setdefault(int(at // SLICE), []).append((at, row))
         for number in sorted(slices):
             yield [decode(from_row(row)[1]) for _, row in sorted(slices[number], key=_at)]
+
+    def update(
+        self,
+        *,
+        event_pattern: str | Mapping[str, Any] | None = None,
+        retention_days: int | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Change what is given, for events to come: UpdateArchive. Raises NotValid or InvalidEventPattern."""
+        days = self.retention_days if retention_days is None else retention_days
+        check_archive(self.name, days)
+        pattern = self.pattern if event_pattern is None else compiled(event_pattern)
+        self.pattern, self.retention_days = pattern, days
+        self.description = self.description if description is None else description
 
     def delete(self) -> None:
         """Delete the archive and its events: DeleteArchive."""

@@ -40,6 +40,7 @@ class ConfiguredBus:
         self.label = f'eb["{name}"]'
         self.access = AccessPolicy(self.arn)
         self.created_at = bus.clock.now()
+        self.tags: dict[str, str] = {}
         self.is_deleted = False
 
     def rule_arn(self, rule: str) -> str:

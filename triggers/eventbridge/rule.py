@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
@@ -40,6 +40,10 @@ class RuleSettings:
     description: str = ""
 
 
+def _unknown_role(arn: str) -> None:
+    """Roles have no names here unless somebody keeps them: `rule.target(..., role=Role(...))` takes the object."""
+
+
 class Rule:
     """A rule of an event bus, made by `put_rule`. As a source it can be allowed: `queue.allow(rule)`."""
 
@@ -55,6 +59,7 @@ class Rule:
         self.source = Source(PRINCIPAL, self.arn, self.account_id, self.label)
         self.settings = settings
         self.is_deleted = False
+        self.tags: dict[str, str] = {}
         self._targets: dict[str, RuleTarget] = {}
         self._role: Role | None = None
         self._timer: Timer | None = None
@@ -134,12 +139,17 @@ class Rule:
     def _arn(self, resource: object) -> str:
         return resource if isinstance(resource, str) else self._bus.resource(resource).arn
 
-    def put_targets(self, targets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    def put_targets(
+        self, targets: Iterable[Mapping[str, Any]], *, find_role: Callable[[str], Role | None] = _unknown_role
+    ) -> dict[str, Any]:
         """Add or replace targets, in boto3's shape: PutTargets. All of them or, on an error, none.
 
-        Raises NotValid or LimitExceeded.
+        `find_role` gives the role of a target's RoleArn. Raises NotValid or LimitExceeded.
         """
-        chosen = [parse_target(target, self.source, self._assumed) for target in targets]
+        chosen = [
+            parse_target(target, self.source, self._assumed, find_role(str(target.get("RoleArn"))))
+            for target in targets
+        ]
         if not chosen:
             raise NotValid("Parameter Targets is not valid.", mend="give at least one target")
         self._put(chosen, grant=False)

@@ -54,13 +54,15 @@ class Schedule:
     name = "scheduler"
 
     def __init__(self, bus: EventBus) -> None:
-        bus.claim("Schedule")
+        bus.claim("Schedule", self)
         self.bus = bus
         self.deliveries = Deliveries(bus, METRICS, "SCHEDULE_ARN")
         trust = {"Effect": "Allow", "Principal": {"Service": PRINCIPAL}, "Action": "sts:AssumeRole"}
         self.role = Role("scheduler-role", bus.account_id, trust_policy={"Version": "2012-10-17", "Statement": [trust]})
         """What schedules act as that are created without a role of their own."""
         self._groups: dict[str, dict[str, NamedSchedule]] = {"default": {}}
+        self._groups_created_at = {"default": bus.clock.now()}
+        self._group_tags: dict[str, dict[str, str]] = {"default": {}}
         bus.when_started(self._take_up)
 
     def __repr__(self) -> str:
@@ -201,6 +203,7 @@ class Schedule:
         if name in self._groups:
             raise ScheduleConflict(f"Schedule group {name} already exists.")
         self._groups[name] = {}
+        self._groups_created_at[name], self._group_tags[name] = self.bus.clock.now(), {}
 
     def delete_group(self, name: str) -> None:
         """Delete a group and its schedules: DeleteScheduleGroup. Raises ScheduleNotValid for `default`."""
@@ -209,7 +212,19 @@ class Schedule:
             raise ScheduleNotValid("The default schedule group cannot be deleted.")
         for schedule in list(schedules.values()):
             self.completed(schedule)
-        del self._groups[name]
+        del self._groups[name], self._groups_created_at[name], self._group_tags[name]
+
+    def group_tags(self, name: str) -> dict[str, str]:
+        """The tags of a group, which you may change. Raises ScheduleNotFound."""
+        self._group(name)
+        return self._group_tags[name]
+
+    def describe_group(self, name: str) -> dict[str, Any]:
+        """A group in boto3's shape: GetScheduleGroup. Raises ScheduleNotFound."""
+        self._group(name)
+        at = self._groups_created_at[name]
+        arn = f"arn:{self.bus.partition}:scheduler:{self.bus.region}:{self.bus.account_id}:schedule-group/{name}"
+        return {"Arn": arn, "CreationDate": at, "LastModificationDate": at, "Name": name, "State": "ACTIVE"}
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class EventBridge:
     name = "eventbridge"
 
     def __init__(self, bus: EventBus) -> None:
-        bus.claim("EventBridge")
+        bus.claim("EventBridge", self)
         self.bus = bus
         self.deliveries = Deliveries(bus, METRICS, "RULE_ARN")
         self._buses: dict[str, EventBridgeBus] = {}
@@ -218,7 +218,7 @@ class EventBridge:
         """
         self.bus.accepting("start_replay")
         first, last = time_range(start, end)
-        chosen = self._archive(archive)
+        chosen = self.archive(archive)
         arn = f"arn:{self.bus.partition}:events:{self.bus.region}:{self.bus.account_id}:replay/{name}"
         self.bus.authorize("events:StartReplay", arn, None, f'"{arn}"')
         if configured.check_replay_name(name) in self._replays:
@@ -233,7 +233,14 @@ class EventBridge:
         self.bus.start_background(replay.run)
         return replay
 
-    def _archive(self, archive: Archive | str) -> Archive:
+    def replay(self, name: str) -> Replay:
+        """Find a replay by its name. Raises NotFound."""
+        if name not in self._replays:
+            raise NotFound(f"Replay {name} does not exist.")
+        return self._replays[name]
+
+    def archive(self, archive: Archive | str) -> Archive:
+        """Find an archive by its name or ARN. Raises NotFound."""
         name = archive.rpartition("/")[2] if isinstance(archive, str) else archive.name
         found = self.archives.get(name)
         if found is None:

@@ -36,6 +36,7 @@ class StreamCore:
         self.label = f'kinesis["{name}"]'
         self.access = AccessPolicy(self.arn)
         self.created_at = bus.clock.now()
+        self.tags: dict[str, str] = {}
         self.is_deleted = False
         self._retention = retention
         self._shards: dict[str, Shard] = {}

@@ -35,15 +35,24 @@ def read(text: object, stream_arn: str, now: float) -> ShardIterator:
 
     Raises InvalidArgument for one that this stream never gave out, ExpiredIterator for one that is too old.
     """
+    iterator = _parsed(text)
+    if iterator.stream_arn != stream_arn:
+        raise InvalidArgument("Invalid ShardIterator.", mend=f"this iterator belongs to {iterator.stream_arn}")
+    if now > iterator.made_at + LIFE:
+        raise ExpiredIterator(iterator.made_at, now, LIFE)
+    return iterator
+
+
+def stream_arn(text: object) -> str:
+    """The ARN of the stream that an iterator belongs to. Raises InvalidArgument."""
+    return _parsed(text).stream_arn
+
+
+def _parsed(text: object) -> ShardIterator:
     try:
         if not isinstance(text, str) or not text.startswith(_PREFIX):
             raise ValueError
         arn, shard_id, sequence, made_at = json.loads(base64.urlsafe_b64decode(text[len(_PREFIX) :]))
-        iterator = ShardIterator(arn, shard_id, int(sequence), float(made_at))
+        return ShardIterator(str(arn), shard_id, int(sequence), float(made_at))
     except (ValueError, TypeError, binascii.Error):
         raise InvalidArgument("Invalid ShardIterator.") from None
-    if arn != stream_arn:
-        raise InvalidArgument("Invalid ShardIterator.", mend=f"this iterator belongs to {arn}")
-    if now > iterator.made_at + LIFE:
-        raise ExpiredIterator(iterator.made_at, now, LIFE)
-    return iterator

@@ -81,15 +81,34 @@ class Reading(StreamCore):
             if parent.shard_id in shard.parents
         ]
 
-    def list_shards(self) -> dict[str, Any]:
-        """Every shard, open ones and those that are closed but whose records are kept: ListShards, in AWS's shape."""
-        self._allowed("kinesis:ListShards")
-        return {"Shards": self.describe_shards()}
+    def list_shards(self, *, exclusive_start_shard_id: str | None = None, limit: int | None = None) -> dict[str, Any]:
+        """Every shard, open ones and those that are closed but whose records are kept: ListShards, in AWS's shape.
 
-    def describe_stream(self) -> dict[str, Any]:
-        """The stream with its shards: DescribeStream, in AWS's shape; instants are seconds since the epoch."""
+        With a `limit`, up to 10,000, at most so many behind `exclusive_start_shard_id`; what is left begins after
+        `NextToken`, which stands for such a shard.
+        """
+        self._allowed("kinesis:ListShards")
+        shards, has_more = self._page_of_shards(exclusive_start_shard_id, limit, 10_000)
+        return {"Shards": shards} | ({"NextToken": shards[-1]["ShardId"]} if has_more else {})
+
+    def describe_stream(
+        self, *, exclusive_start_shard_id: str | None = None, limit: int | None = None
+    ) -> dict[str, Any]:
+        """The stream with its shards: DescribeStream, in AWS's shape; instants are seconds since the epoch.
+
+        `limit` (1 to 10,000) and `exclusive_start_shard_id` choose a page of the shards.
+        """
         self._allowed("kinesis:DescribeStream")
-        return {"StreamDescription": {**self._summary(), "Shards": self.describe_shards(), "HasMoreShards": False}}
+        shards, has_more = self._page_of_shards(exclusive_start_shard_id, limit, 10_000)
+        return {"StreamDescription": {**self._summary(), "Shards": shards, "HasMoreShards": has_more}}
+
+    def _page_of_shards(self, after: str | None, limit: int | None, most: int) -> tuple[list[dict[str, Any]], bool]:
+        """Shards behind one, in AWS's shape, and whether there are more."""
+        if limit is not None and (not is_whole(limit) or not 1 <= limit <= most):
+            raise ValidationFailed(limit, "limit", f"Member must have value between 1 and {most}")
+        shards = [shard for shard in self.describe_shards() if after is None or shard["ShardId"] > after]
+        shown = shards[:limit]
+        return shown, len(shown) < len(shards)
 
     def describe_stream_summary(self) -> dict[str, Any]:
         """The stream without its shards: DescribeStreamSummary, in AWS's shape."""

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from eventbus.errors import ConfigurationError, ValidationFailed
+from triggers.kinesis import iterators
 from triggers.kinesis.errors import ResourceInUse, StreamNotFound
 from triggers.kinesis.hashing import is_whole
 from triggers.kinesis.keeping import Keeping
+from triggers.kinesis.reading import MOST_RECORDS
+from triggers.kinesis.results import GetRecordsResult
 from triggers.kinesis.stream import SHORTEST, Stream, check_retention
 from triggers.looking_up import named
 
@@ -33,7 +36,7 @@ class Kinesis:
     name = "kinesis"
 
     def __init__(self, bus: EventBus, *, throughput_limits: bool = False) -> None:
-        bus.claim("Kinesis")
+        bus.claim("Kinesis", self)
         self.bus = bus
         self.throughput_limits = throughput_limits
         self._streams: dict[str, Stream] = {}
@@ -97,6 +100,21 @@ class Kinesis:
         self.bus.pollables.remove(doomed)
         self.bus.unregister(doomed)
         doomed.close()
+
+    async def get_records(self, shard_iterator: str, limit: int = MOST_RECORDS) -> GetRecordsResult:
+        """Read from the stream that an iterator belongs to: GetRecords. Raises InvalidArgument if none does."""
+        return await self._stream_of(shard_iterator).get_records(shard_iterator, limit)
+
+    def get_records_nowait(self, shard_iterator: str, limit: int = MOST_RECORDS) -> GetRecordsResult:
+        """The synchronous twin of `get_records`."""
+        return self._stream_of(shard_iterator).get_records_nowait(shard_iterator, limit)
+
+    def _stream_of(self, shard_iterator: str) -> Stream:
+        arn = iterators.stream_arn(shard_iterator)
+        name = arn.rpartition("/")[2]
+        if name not in self._streams or self._streams[name].arn != arn:
+            raise StreamNotFound(name, self.bus.account_id)
+        return self._streams[name]
 
     def _take_up(self) -> None:
         """The bus is entered: load what its store has of the streams that are declared."""

@@ -155,7 +155,7 @@ class S3:
 
     def principal_of(self, environment: Environment) -> str:
         """`userIdentity.principalId` of what a handler does: its role's unique id and the session's name."""
-        source = environment.lane.source
+        source = environment.source
         known = self._principals.get(source)
         if known is None:
             known = self._principals[source] = f"AWS:{Principal.parse(source.principal).context()['aws:userid']}"

@@ -12,41 +12,19 @@ from collections.abc import Mapping
 SEARCHED = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 
 
-def process_variables(
-    own: Mapping[str, str],
-    *,
-    name: str,
-    version: str,
-    memory: int,
-    region: str,
-    handler: str,
-    directory: str,
-    runtime: str,
-    log_group: str,
-    log_stream: str,
-    init_type: str,
-) -> dict[str, str]:
-    """Everything that a function's process finds in its environment, except where the Runtime API is."""
+def process_variables(given: Mapping[str, str], *, directory: str, runtime: str) -> dict[str, str]:
+    """What Lambda and the function set, on the ground of a process's own; all but where the Runtime API is."""
     variables = {
         "PATH": f"{os.path.dirname(sys.executable)}:{SEARCHED}",
         "LANG": "en_US.UTF-8",
         "LC_CTYPE": "C.UTF-8",
         "TZ": ":UTC",
         "SHLVL": "0",
-        **own,
+        **given,
         "PWD": directory,
-        "_HANDLER": handler,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_LAMBDA_FUNCTION_NAME": name,
-        "AWS_LAMBDA_FUNCTION_VERSION": version,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": init_type,
-        "AWS_LAMBDA_LOG_GROUP_NAME": log_group,
-        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "LAMBDA_TASK_ROOT": directory,
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
-    if runtime != "provided":
-        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}"
+    if runtime == "provided":
+        variables.pop("AWS_EXECUTION_ENV", None)
     return variables

@@ -12,6 +12,29 @@ from triggers import S3, SQS
 from triggers.aws import AWS
 
 
+async def data() -> None:
+    """DynamoDB and Kinesis, with paginators and waiters."""
+    async with get_session().create_client("dynamodb") as client:
+        await client.create_table(
+            TableName="cats",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        await client.get_waiter("table_exists").wait(TableName="cats")
+        for n in range(3):
+            await client.put_item(TableName="cats", Item={"id": {"S": str(n)}, "b": {"B": b"\xff"}})
+        pages = client.get_paginator("scan").paginate(TableName="cats", PaginationConfig={"PageSize": 2})
+        assert [page["Count"] async for page in pages] == [2, 1]
+    async with get_session().create_client("kinesis") as client:
+        await client.create_stream(StreamName="clicks", ShardCount=1)
+        put = await client.put_record(StreamName="clicks", Data=b"\x00", PartitionKey="p")
+        start = {"ShardId": put["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        found = await client.get_shard_iterator(StreamName="clicks", **start)
+        records = await client.get_records(ShardIterator=found["ShardIterator"])
+        assert [record["Data"] for record in records["Records"]] == [b"\x00"]
+
+
 async def main() -> None:
     bus = EventBus(clock=VirtualClock(), seed=1)
     s3, sqs = S3(bus), SQS(bus)
@@ -40,6 +63,7 @@ async def main() -> None:
                     pass
                 else:
                     raise AssertionError
+            await data()
             await bus.wait_idle()
             async with get_session().create_client("sqs") as client:
                 found = await client.receive_message(QueueUrl=queue.url, WaitTimeSeconds=1)

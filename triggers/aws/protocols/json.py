@@ -153,5 +153,8 @@ def refuse(
     operation: OperationModel | None, kind: str, message: str, status: int, fields: dict[str, Any], request_id: str
 ) -> Response:
     """The response to an operation that was refused; `kind` is the error's shape, `fields` its other members."""
-    body = {"__type": kind, "message": message, **fields}
+    shapes = () if operation is None else operation.service_model.error_shapes
+    shape = next((shape for shape in shapes if shape.name == kind), None)
+    members = fields if shape is None else {**fields, **write(shape, fields)}
+    body = {"__type": kind, "message": message, **members}
     return Response(status, _headers(operation, request_id), dump(body))

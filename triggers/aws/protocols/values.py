@@ -76,9 +76,12 @@ def read_instant(value: Any, form: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def write_instant(at: datetime, form: str) -> str | float | int:
-    """An instant in one of the three forms; a fraction is kept to the microsecond where the form has one."""
-    at = at.astimezone(UTC)
+def write_instant(at: datetime | float, form: str) -> str | float | int:
+    """An instant in one of the three forms; a fraction is kept to the microsecond where the form has one.
+
+    `at` is an aware datetime, or seconds since the epoch as the rooms have them.
+    """
+    at = at.astimezone(UTC) if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
     match form:
         case "rfc822":
             return format_datetime(at, usegmt=True)

@@ -6,7 +6,7 @@ answers its output, or a `Deed` where the room's call has an awaitable and a syn
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -17,6 +17,7 @@ from triggers.aws.models import service_model
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.iam.roles import Role
     from triggers.aws.identity import Identities
 
 
@@ -28,6 +29,7 @@ class ServiceMap:
     anonymous: frozenset[str] = frozenset()
     """Operations that need no signature."""
     denied_code = "AccessDenied"
+    denied_status = 403
     malformed_code = "SerializationException"
     invalid_code = "ValidationException"
     codes: dict[str, str] = {}  # noqa: RUF012 - a constant of each class
@@ -41,11 +43,25 @@ class ServiceMap:
         """What does this operation; None if nothing does."""
         return getattr(self, xform_name(name), None)
 
+    @classmethod
+    def has(cls, name: str) -> bool:
+        """Whether something does this operation."""
+        return getattr(cls, xform_name(name), None) is not None
+
     def allow(self, action: str, resource: Any, arn: str | None = None) -> None:
         """Check that the caller may do something that its room leaves to the owner. Raises AccessDenied."""
-        access = getattr(resource, "access", None)
+        arn = arn or str(resource.arn)
         label = getattr(resource, "label", None) or f'"{arn}"'
-        self.bus.authorize(action, arn or resource.arn, access, label)
+        self.bus.authorize(action, arn, getattr(resource, "access", None), label)
+
+    def passed_role(self, arn: str) -> Role | None:
+        """The role that a caller hands to a service, which takes the permission to pass it; None if there is none."""
+        name = arn.rpartition("/")[2]
+        role = self.identities.role(name) or self.bus.roles.get(name)
+        if role is None or role.arn != arn:
+            return None
+        self.allow("iam:PassRole", role)
+        return role
 
     def headers(self, error: EventBusError) -> dict[str, str]:
         """What the head of the answer to a refusal says beside its document."""
@@ -54,7 +70,7 @@ class ServiceMap:
     def refusal(self, error: EventBusError) -> tuple[str, int, dict[str, Any]]:
         """Code, status and further members of the error's document."""
         if isinstance(error, AccessDenied):
-            return self.denied_code, 403, {}
+            return self.denied_code, self.denied_status, {}
         if isinstance(error, Malformed):
             code = self.malformed_code if error.code == Malformed.code else error.code
             return code, error.status, {}
@@ -63,6 +79,42 @@ class ServiceMap:
         if isinstance(error, (ConfigurationError, TypeError, ValueError)):
             return self.invalid_code, 400, {}
         return "ServiceUnavailable", 503, {}
+
+
+_WIRE_CODES = {
+    "MissingAuthenticationToken": "MissingAuthenticationTokenException",
+    "IncompleteSignature": "IncompleteSignatureException",
+    "InvalidClientTokenId": "UnrecognizedClientException",
+    "SignatureDoesNotMatch": "InvalidSignatureException",
+    "RequestTimeTooSkewed": "InvalidSignatureException",
+    "ExpiredToken": "ExpiredTokenException",
+}
+
+
+class JSONServiceMap(ServiceMap):
+    """What the services have in common that have spoken JSON from the first: other codes, and status 400 for them all.
+
+    Source: "Common error types" in the API references of DynamoDB, Kinesis, EventBridge and CloudWatch Logs (2026).
+    """
+
+    denied_code = "AccessDeniedException"
+    denied_status = 400
+
+    def refusal(self, error: EventBusError) -> tuple[str, int, dict[str, Any]]:
+        code, status, fields = super().refusal(error)
+        if code in _WIRE_CODES:
+            return _WIRE_CODES[code], 400, fields
+        return code, status, fields
+
+
+def tags_of(listed: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
+    """Tags as a mapping, from AWS's list of keys and values."""
+    return {tag["Key"]: tag["Value"] for tag in listed or ()}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as AWS lists them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def page(items: Iterable[Any], token: str | None, size: int, key: Any = str) -> tuple[list[Any], str | None]:
@@ -75,10 +127,4 @@ def page(items: Iterable[Any], token: str | None, size: int, key: Any = str) -> 
 
 def operations(maps: Iterable[type[ServiceMap]]) -> dict[str, dict[str, bool]]:
     """Every operation of every service, and whether this bus has it."""
-    return {
-        one.service: {
-            name: getattr(one, xform_name(name), None) is not None
-            for name in service_model(one.service).operation_names
-        }
-        for one in maps
-    }
+    return {one.service: {name: one.has(name) for name in service_model(one.service).operation_names} for one in maps}
