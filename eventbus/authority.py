@@ -7,7 +7,7 @@ the time are asked every time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from eventbus.iam.roles import Role
 
 _TIME_KEYS = ("aws:currenttime", "aws:epochtime")
+Facts: TypeAlias = tuple[tuple[str, str], ...]
+"""Condition keys of one service, with their values: `(("events:source", "shop"),)`."""
 _ALWAYS = Decision(Effect.ALLOW, None, None, "allowed because this bus does not enforce IAM")
 
 
@@ -41,7 +43,7 @@ class Authority:
         self._region = region
         self._now = now
         self._sends: dict[tuple[Source, Target], _Remembered] = {}
-        self._calls: dict[tuple[Principal, str, str], _Remembered] = {}
+        self._calls: dict[tuple[Principal, str, str, Facts], _Remembered] = {}
         self._depends_on_time: dict[int, tuple[Policy, bool]] = {}
 
     def may_send(self, source: Source, target: Target) -> Decision:
@@ -68,26 +70,35 @@ class Authority:
         resource = getattr(target, "resource_arn", target.arn)
         return Request(Principal.parse(source.principal), target.send_action, resource, context, self._account_id)
 
-    def authorize(self, caller: Source | None, action: str, resource: str, access: HasPolicy | None, hint: Any) -> None:
+    def authorize(
+        self,
+        caller: Source | None,
+        action: str,
+        resource: str,
+        access: HasPolicy | None,
+        hint: Any,
+        facts: Facts = (),
+    ) -> None:
         """Check what a caller does. None is the account's owner, whom only an explicit deny stops.
 
-        Raises AccessDenied with AWS's sentence; `hint()` gives the mending call.
+        `facts` are what the service itself tells conditions. Raises AccessDenied with AWS's sentence; `hint()` gives
+        the mending call.
         """
         if not self.is_enforcing or (caller is None and (access is None or access.policy is None)):
             return
         role = None if caller is None else caller.role
         principal = self.owner if caller is None else Principal.parse(caller.principal)
         versions = (0 if access is None else access.version, 0 if role is None else role.version)
-        remembered = self._calls.get((principal, action, resource))
+        remembered = self._calls.get((principal, action, resource, facts))
         if remembered is None or remembered.versions != versions:
-            request = Request(principal, action, resource, self._context(), self._account_id)
+            request = Request(principal, action, resource, self._context() | dict(facts), self._account_id)
             remembered = _Remembered(versions, self._evaluate(request, role, access))
             if not self._looks_at_time(role, access):
                 if len(self._calls) > 10_000:
                     self._calls.clear()
-                self._calls[principal, action, resource] = remembered
+                self._calls[principal, action, resource, facts] = remembered
         if not remembered.decision.is_allowed:
-            request = Request(principal, action, resource, self._context(), self._account_id)
+            request = Request(principal, action, resource, self._context() | dict(facts), self._account_id)
             raise AccessDenied(remembered.decision.message(request), mend=hint())
 
     def is_cacheable(self, source: Source, target: Target) -> bool:

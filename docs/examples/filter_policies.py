@@ -5,10 +5,10 @@ from typing import Any
 
 import anyio
 
-from eventbus import EventBus
+from eventbus import EventBus, VirtualClock
 from triggers import SNS
 
-bus = EventBus()
+bus = EventBus(clock=VirtualClock())  # with real time, which of two functions is first depends on the machine
 weather = SNS(bus).create_topic("weather")
 
 

@@ -20,6 +20,7 @@ from eventbus.timestamps import iso_time
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from eventbus.authority import Facts
     from eventbus.delivery.event import Event
     from eventbus.execution.tmp import TemporaryDirectories
     from eventbus.iam.evaluation import Decision
@@ -64,10 +65,13 @@ class Sources(Resources):
             sender = self._sources[principal, arn] = Source(principal, arn, account, label)
         return sender
 
-    def authorize(self, action: str, resource_arn: str, access: HasPolicy | None, label: str) -> None:
+    def authorize(
+        self, action: str, resource_arn: str, access: HasPolicy | None, label: str, facts: Facts = ()
+    ) -> None:
         """Check what the caller does: inside a handler its function's role, outside the account's owner.
 
-        Raises AccessDenied with AWS's sentence and the call that mends it; `label` is how code names the resource.
+        Raises AccessDenied with AWS's sentence and the call that mends it; `label` is how code names the resource,
+        `facts` are condition keys that only this service knows.
         """
         caller = self.caller()
         if caller is None and access is None:
@@ -78,6 +82,7 @@ class Sources(Resources):
             resource_arn,
             access,
             lambda: f'call {caller.label}.role.allow("{action}", {label})' if caller is not None else None,
+            facts,
         )
 
     def caller(self) -> Source | None:

@@ -33,11 +33,13 @@ class Waiting(State):
 
     async def _wait_idle(self) -> None:
         clock = self.clock
-        while self.outstanding:
-            if isinstance(clock, VirtualClock):
+        while self.outstanding or self._has_followers:
+            if not self.outstanding:
+                await self.settle()
+            elif isinstance(clock, VirtualClock):
                 await self.settle()
                 if not self.outstanding:
-                    return
+                    continue
                 due = clock.next_due()
                 if due is None:
                     raise RuntimeError(f"{self!r} rests with work left and nothing due: a fault of eventbus")
@@ -50,8 +52,16 @@ class Waiting(State):
         environment = current_environment.get()
         if environment is not None and environment.lane.bus is self:
             raise ConfigurationError("a handler cannot move the clock, which waits for it; move it from outside")
-        while self.outstanding > self.resting:
-            await self._rest()
+        while self.outstanding > self.resting or self._has_followers:
+            if self.outstanding > self.resting:
+                await self._rest()
+            elif self.durable is not None:
+                await self.durable.followed()
+
+    @property
+    def _has_followers(self) -> bool:
+        """Whether the store is about to write something that others wait for, such as the readers of a stream."""
+        return self.durable is not None and self.durable.has_followers
 
     async def _rest(self) -> None:
         if self._at_rest is None:

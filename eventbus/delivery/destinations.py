@@ -7,15 +7,17 @@ logged and noted in the trace, never silent.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from eventbus.delivery.payload import as_text, decode, encode, encode_result
 from eventbus.delivery.targets import Message, MessageAttributes
-from eventbus.errors import AWSError, NotJSON
+from eventbus.errors import AWSError, InvalidParameterValue, NotJSON
 from eventbus.execution.outcome import Failed, Succeeded
 from eventbus.timestamps import iso_time
 
 if TYPE_CHECKING:
+    from eventbus.bus import EventBus
     from eventbus.delivery.event import Event
     from eventbus.delivery.settling import Settling
     from eventbus.delivery.targets import Target
@@ -23,6 +25,27 @@ if TYPE_CHECKING:
 
 ERROR_MESSAGE_LIMIT = 1024
 """Bytes of ErrorMessage on a dead-letter message."""
+
+
+def checked_destination(
+    bus: EventBus, function: Invocable, target: object, kinds: Collection[str], accepted: str, *, grant: bool
+) -> Target:
+    """The destination that an object or ARN stands for, if it is one of these kinds and the role may send there.
+
+    Raises InvalidParameterValue with what is `accepted`, or with the mending call.
+    """
+    chosen = bus.resource(target)
+    if chosen.kind not in kinds or chosen.is_fifo:
+        raise InvalidParameterValue(f"The destination ARN {chosen.arn} is invalid.", mend=accepted)
+    if grant:
+        function.role.allow(chosen.send_action, chosen)
+    if not bus.authority.may_send(function.source, chosen).is_allowed:
+        service, action = chosen.send_action.split(":")
+        raise InvalidParameterValue(
+            f"The provided execution role does not have permissions to call {action} on {service.upper()}",
+            mend=f'call {function.label}.role.allow("{chosen.send_action}", {chosen.label}) or pass grant=True',
+        )
+    return chosen
 
 
 def destination_record(

@@ -124,6 +124,15 @@ class DurableEvents:
         """Wait until everything so far is safe. Raises StoreUnavailable if it could not be written."""
         await self._log.synced()
 
+    @property
+    def has_followers(self) -> bool:
+        """Whether something waits to begin until something else is safe."""
+        return self._log.has_followers
+
+    async def followed(self) -> None:
+        """Wait until all of that has begun, or was taken back."""
+        await self._log.followed()
+
     def load(self, number: int, lane: Lane) -> Event | None:
         """Read one event that was left in the store."""
         row = self._events.get(number)

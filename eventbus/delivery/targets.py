@@ -65,11 +65,11 @@ class Message:
 
 @runtime_checkable
 class Target(Protocol):
-    """Something with an ARN that takes messages: a function, a topic, a queue."""
+    """Something with an ARN that takes messages: a function, a topic, a queue, a stream."""
 
     arn: str
     kind: str
-    """`function`, `topic`, `queue`, `event bus` or `bucket`: decides what may be wired to it."""
+    """`function`, `topic`, `queue`, `event bus`, `stream` or `bucket`: decides what may be wired to it."""
     send_action: str
     """The IAM action that a sender needs: `lambda:InvokeFunction`, `sns:Publish`, `sqs:SendMessage`."""
     label: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from eventbus.delivery.destinations import checked_destination
 from eventbus.delivery.payload import encode, parse
 from eventbus.delivery.retry import AsyncSettings
 from eventbus.delivery.targets import Message, Source, Target
@@ -258,22 +259,8 @@ class Invocable:
         chosen = self._bus.resource(target)
         if isinstance(chosen, Invocable) and chosen.function is self.function:
             raise InvalidParameterValue("You can't specify the function as a destination for itself.")
-        if chosen.kind not in kinds or chosen.is_fifo:
-            fifo = " standard" if chosen.is_fifo else ""
-            raise InvalidParameterValue(
-                f"The destination ARN {chosen.arn} is invalid.",
-                mend=f"{call} takes a{fifo} {', '.join(kinds)}",
-            )
-        if grant:
-            self.role.allow(chosen.send_action, chosen)
-        decision = self._bus.authority.may_send(self.source, chosen)
-        if not decision.is_allowed:
-            action, service = chosen.send_action.split(":")[1], chosen.send_action.split(":")[0].upper()
-            raise InvalidParameterValue(
-                f"The provided execution role does not have permissions to call {action} on {service}",
-                mend=f'call {self.label}.role.allow("{chosen.send_action}", {chosen.label}) or pass grant=True',
-            )
-        return chosen
+        accepted = f"{call} takes a{' standard' if chosen.is_fifo else ''} {', '.join(kinds)}"
+        return checked_destination(self._bus, self, chosen, kinds, accepted, grant=grant)
 
     # -- what it reads ----------------------------------------------------------------------------------------------
 

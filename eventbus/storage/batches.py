@@ -185,6 +185,26 @@ class BatchLog:
         if batch.error is not None:
             raise StoreUnavailable(batch.error) from batch.error
 
+    @property
+    def has_followers(self) -> bool:
+        """Whether something is about to begin, as soon as something else is safe. Nobody knows when, and the answer is
+        no, while nothing can be written."""
+        return not self._failures and self._followed() is not None
+
+    async def followed(self) -> None:
+        """Wait until all of that has begun, or was taken back because it could not be written."""
+        while not self._failures and (batch := self._followed()) is not None:
+            if batch.ended is None:
+                batch.ended = anyio.Event()
+            self.flush()
+            await batch.ended.wait()
+
+    def _followed(self) -> Batch | None:
+        for batch in (self._in_flight, self._open):
+            if batch is not None and (batch.then or batch.then_for_facts):
+                return batch
+        return None
+
     def flush(self) -> None:
         """Hand the open batch over, if the writer is free."""
         if self._in_flight is not None or self._open.is_empty:

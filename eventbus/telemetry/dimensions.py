@@ -49,23 +49,53 @@ def unit_of(name: str) -> str:
     return "Milliseconds" if name in _MILLISECONDS else "Count"
 
 
+def identity(owner: Owner) -> tuple[str, Dimensions]:
+    """The namespace of what this owner counts, and all that CloudWatch's dimensions could tell it from others by."""
+    parts = owner.arn.split(":", 5)
+    service, resource = (parts[2], parts[5]) if len(parts) == 6 else ("", parts[-1])
+    namespace, key = _SERVICES.get(service, (f"AWS/{service}", "Resource"))
+    kind, *path = resource.replace(":", "/").split("/")
+    match service, kind, path:
+        case "lambda", "event-source-mapping", [uuid]:
+            return namespace, (("EventSourceMappingUUID", uuid),)
+        case "events", "rule", [name]:
+            return namespace, (("EventBusName", "default"), ("RuleName", name))
+        case "events", "rule", [event_bus, name]:
+            return namespace, (("EventBusName", event_bus), ("RuleName", name))
+        case "scheduler", "schedule", [group, name]:
+            return namespace, ((key, group), ("ScheduleName", name))
+        case "dynamodb", "table", [table, "stream", *label]:
+            return namespace, (("StreamLabel", ":".join(label)), (key, table))
+        case "execute-api", _, _:
+            return namespace, ((key, kind),)
+        case _:
+            return namespace, ((key, path[-1] if path else kind),)
+
+
 def of_owner(owner: Owner) -> tuple[str, list[Dimensions]]:
     """The namespace and every set of dimensions under which CloudWatch shows what this owner counts."""
     if not owner.arn:
         return LAMBDA, [()]
-    parts = owner.arn.split(":")
-    service = parts[2] if len(parts) > 5 else ""
-    namespace, key = _SERVICES.get(service, (f"AWS/{service}", "Resource"))
-    name = parts[-1].rpartition("/")[2]
-    if namespace != LAMBDA:
-        return namespace, [((key, name),)]
-    sets: list[Dimensions] = [(), ((key, name),)]
-    if owner.version is not None:
+    namespace, named = identity(owner)
+    match named:
+        case (("EventBusName", "default"), rule):
+            return namespace, [(rule,)]
+        case (("ScheduleGroup", _) as group, _):
+            return namespace, [(group,)]
+        case (("FunctionName", name) as function,):
+            return namespace, _of_function(owner, name, function)
+        case _:
+            return namespace, [named]
+
+
+def _of_function(owner: Owner, name: str, function: tuple[str, str]) -> list[Dimensions]:
+    sets: list[Dimensions] = [(), (function,)]
+    if owner.version is not None or owner.qualifier is not None:
         resource = name if owner.qualifier is None else f"{name}:{owner.qualifier}"
-        sets.append(((key, name), ("Resource", resource)))
-        if owner.qualifier is not None and owner.qualifier != owner.version:
-            sets.append((("ExecutedVersion", owner.version), (key, name), ("Resource", resource)))
-    return namespace, sets
+        sets.append((function, ("Resource", resource)))
+        if None not in (owner.qualifier, owner.version) and owner.qualifier != owner.version:
+            sets.append((("ExecutedVersion", str(owner.version)), function, ("Resource", resource)))
+    return sets
 
 
 def dimensions(given: Mapping[str, str]) -> Dimensions:

@@ -65,7 +65,7 @@ class Metrics:
         """Add to a metric of a resource (an ARN) in the minute of an instant; called by the engine and the sources."""
         series = self._counters.get((name, resource))
         if series is None:
-            series = self._counters[name, resource] = self._of(name, Owner(resource))
+            series = self._counters[name, resource] = self._of(name, owner_of_arn(resource))
         series.add(at, n)
 
     def level(self, name: str, owner: Owner, minute: int, value: float) -> None:

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from eventbus.telemetry.dimensions import LAMBDA, LEVELS, Owner, of_owner, unit_of
+from eventbus.telemetry.dimensions import LEVELS, Owner, identity, unit_of
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -83,12 +83,11 @@ def exposition(bus: EventBus) -> str:
 
 def _labels(owner: Owner) -> tuple[str, list[str], list[str]]:
     """Service, names and values of the labels."""
-    namespace, sets = of_owner(owner)
+    namespace, named = identity(owner)
     service = namespace.removeprefix("AWS/").lower()
-    name = owner.arn.rsplit(":", 1)[-1].rpartition("/")[2]
-    if namespace == LAMBDA:
-        return service, list(_FUNCTION), [name, owner.qualifier or "", owner.version or ""]
-    return service, [_snake(sets[0][0][0])], [name]
+    if named[0][0] == "FunctionName":
+        return service, list(_FUNCTION), [named[0][1], owner.qualifier or "", owner.version or ""]
+    return service, [_snake(key) for key, _ in named], [value for _, value in named]
 
 
 def _snake(name: str) -> str:

@@ -104,6 +104,11 @@ class Trace:
         return "\n".join(lines)
 
 
+def counted(number: int, noun: str) -> str:
+    """How many there are, in words: `1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def describe(node: Cause) -> dict[str, Any]:
     """One node as a dict."""
     from eventbus.delivery.event import Event
@@ -115,7 +120,7 @@ def describe(node: Cause) -> dict[str, Any]:
             "kind": "invocation",
             "at": node.at,
             "request_id": node.request_id,
-            "outcome": str(node.reason) if node.reason is not None else node.state.value,
+            "outcome": _outcome(node),
             "note": node.note,
             "attempts": [_attempt(node, number, attempt) for number, attempt in enumerate(node.history, 1)],
             "children": [],
@@ -123,6 +128,17 @@ def describe(node: Cause) -> dict[str, Any]:
     assert isinstance(node, Action)
     what = f"{node.verb} {node.resource.name}" + (f"/{node.detail}" if node.detail else "")
     return {"what": _printable(what), "kind": "action", "at": node.at, "note": node.note, "children": []}
+
+
+def _outcome(event: Any) -> str:
+    """How it ended, or how far it is. A direct call that failed has ended, and its caller was told the error."""
+    from eventbus.execution.outcome import Failed
+
+    if event.reason is not None:
+        return str(event.reason)
+    if event.reply is not None and event.last is not None and isinstance(event.last.outcome, Failed):
+        return "failed"
+    return str(event.state.value)
 
 
 def _attempt(event: Any, number: int, attempt: Any) -> dict[str, Any]:

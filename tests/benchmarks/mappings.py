@@ -5,7 +5,8 @@
 The yardstick is a loop that takes 100 records (or 10 messages) at a time from a list, builds their event (base64 and
 all), encodes and decodes it once, as any queue between two programs would, and awaits a no-op handler. The mapping does
 that too, and keeps the records, checks permissions, runs the function in an environment with log, metrics and trace,
-and keeps a position (streams) or hides and deletes each message (queues).
+and keeps a position (streams) or hides and deletes each message (queues). A table keeps the item as well, and checks
+and converts it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from eventbus import EventBus
 Measure = Callable[[int], Awaitable[float]]
 BATCH, MESSAGES = 100, 10
 """Records of a stream, and messages of a queue, in one invocation: the defaults."""
+WRITES = 25
+"""Items of one BatchWriteItem: as many as it takes."""
 DATA = orjson.dumps({"order": 1, "city": "Bergen", "items": [{"sku": "pencil", "count": 2}] * 3})
 
 
@@ -46,6 +49,27 @@ def kinesis_record(data: bytes, number: int) -> dict[str, Any]:
         "invokeIdentityArn": "arn:aws:iam::123456789012:role/handler-role",
         "awsRegion": "us-east-1",
         "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/s",
+    }
+
+
+def dynamodb_record(data: bytes, number: int) -> dict[str, Any]:
+    """What the bare loop builds for a record of a table's stream."""
+    keys = {"id": {"N": str(number)}}
+    return {
+        "eventID": f"{number:032x}",
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1545084650.0,
+            "Keys": keys,
+            "NewImage": {**keys, "data": {"S": data.decode()}},
+            "SequenceNumber": str(number),
+            "SizeBytes": len(data),
+            "StreamViewType": "NEW_IMAGE",
+        },
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000",
     }
 
 
@@ -120,6 +144,26 @@ async def kinesis(n: int) -> float:
     return await through(bus, n, put)
 
 
+async def dynamodb(n: int) -> float:
+    """`batch_write_item` in twenty-fives to a table whose stream a function polls."""
+    from triggers import DynamoDB
+    from triggers.dynamodb import Put
+
+    bus = EventBus()
+    tables = DynamoDB(bus)
+    table = tables.create_table("table", {"id": "N"}, stream="NEW_IMAGE")
+    no_op(bus).poll(table, starting_position="LATEST", batch_size=BATCH, grant=True)
+    text = DATA.decode()
+
+    async def put() -> None:
+        for start in range(0, n, WRITES):
+            await tables.batch_write_item(
+                [Put(table, {"id": number, "data": text}) for number in range(start, start + WRITES)]
+            )
+
+    return await through(bus, n, put)
+
+
 async def sqs(n: int) -> float:
     """`send_batch` in tens to a queue that a function polls."""
     from triggers import SQS
@@ -138,6 +182,7 @@ async def sqs(n: int) -> float:
 
 CASES: dict[str, tuple[Measure, Measure]] = {
     "kinesis": (kinesis, bare_loop(kinesis_record, BATCH)),
+    "dynamodb": (dynamodb, bare_loop(dynamodb_record, BATCH)),
     "sqs": (sqs, bare_loop(sqs_record, MESSAGES)),
 }
 

@@ -14,6 +14,7 @@ from triggers.dynamodb import (
     ConditionalCheckFailed,
     DynamoDB,
     Index,
+    Put,
     ResourceInUse,
     Table,
     TableNotFound,
@@ -371,3 +372,30 @@ async def test_unenforced_iam_lets_every_handler() -> None:
 
     async with other:
         assert (await other.invoke(writer)).function_error is None
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "complaint"),
+    [
+        ("get_item", ["tom"], r"'tom': items and keys are mappings, as in \{'"),
+        ("put_item", [["tom"]], "items and keys are mappings"),
+        ("delete_item", [5], "items and keys are mappings"),
+    ],
+)
+async def test_what_is_no_mapping_is_refused_as_such(
+    bus: EventBus, table: Table, call: str, arguments: list[Any], complaint: str
+) -> None:
+    """In one sentence that shows what was given."""
+    async with bus:
+        with pytest.raises(ConfigurationError, match=complaint):
+            await getattr(table, call)(*arguments)
+
+
+async def test_batches_and_transactions_are_made_of_parts(bus: EventBus, dynamodb: DynamoDB, table: Table) -> None:
+    """Plain items, and tables by their names, are refused before anything is done."""
+    wrong: list[Any] = [{"id": "1"}, "tom", Put("cats", {"id": "1"})]  # type: ignore[arg-type]
+    async with bus:
+        for part in wrong:
+            for call in ("batch_get_item", "batch_write_item", "transact_write_items", "transact_get_items"):
+                with pytest.raises(ConfigurationError, match=r"each part is one of .*, made of a Table"):
+                    await getattr(dynamodb, call)([part])

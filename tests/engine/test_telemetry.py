@@ -432,6 +432,19 @@ async def test_the_trace_shows_what_is_still_going_on() -> None:
         await bus.wait_idle()
 
 
+async def test_a_direct_call_that_failed_reads_as_failed_with_its_error() -> None:
+    """It is no dead letter, since its caller was told; nor did it finish well."""
+    bus = make_bus()
+    bus.add_function("f", Recorder(fail="always", error=KeyError("boom")))
+    async with bus:
+        await bus.invoke("f")
+        assert str(bus.trace).splitlines() == [
+            "arn:aws:iam::123456789012:root → λ f  ✗ failed",
+            "└─ attempt 1 after 0 s: KeyError: 'boom'",
+        ]
+        assert bus.trace.tree()[0]["outcome"] == "failed"
+
+
 async def test_the_trace_is_bounded_and_can_be_cleared() -> None:
     """The latest nodes stay; what lost its parent becomes a root."""
     bus = make_bus(history=2)

@@ -15,7 +15,7 @@ from eventbus.iam.roles import Role
 from eventbus.testing import Recorder
 from tests.eventbridge.doubles import Moody, Refused, Throttled
 from tests.eventbridge.test_putting import EVERYTHING, recorded
-from triggers import S3, SNS, SQS, EventBridge
+from triggers import S3, SNS, SQS, EventBridge, Kinesis
 from triggers.eventbridge import MalformedDetail, Rule
 from triggers.sqs import Queue
 
@@ -78,6 +78,25 @@ async def test_streams_get_a_partition_key_and_need_a_role(bus: EventBus, eb: Ev
         role.allow("kinesis:PutRecord", stream)
         await eb.default.put("t", {"customer": "c2"}, "me")
     assert stream.options[-1] == {"partition_key": "c2"}
+
+
+async def test_a_real_stream_takes_events_and_is_tried_again_when_it_is_throttled(
+    bus: EventBus, eb: EventBridge, rule: Rule
+) -> None:
+    """Kinesis says with status 400 that a shard takes no more in this second."""
+    stream = Kinesis(bus, throughput_limits=True).create_stream("readings")
+    rule.target(stream, partition_key_path="$.detail.sensor", grant=True)
+    async with bus:
+        for n in range(1001):
+            await eb.default.put("t", {"sensor": "attic", "n": n}, "me")
+        assert bus.metrics.query("SuccessfulInvocationAttempts", rule).sum == 1000
+        await bus.wait_idle()
+        assert bus.metrics.query("RetryInvocationAttempts", rule).sum >= 1
+        assert bus.metrics.query("FailedInvocations", rule).sum == 0
+        iterator = stream.get_shard_iterator("shardId-000000000000", "TRIM_HORIZON")
+        records = stream.get_records_nowait(iterator).records
+    assert {record.partition_key for record in records} == {"attic"}
+    assert sorted(json.loads(record.data)["detail"]["n"] for record in records) == list(range(1001))
 
 
 async def test_another_event_bus_gets_the_same_event(bus: EventBus, eb: EventBridge, rule: Rule) -> None:

@@ -190,6 +190,30 @@ async def test_inside_a_handler_the_role_has_to_allow_it(bus: EventBus, eb: Even
     assert "is not authorized to perform: events:PutEvents on resource: " + eb.default.arn in denials[0]
 
 
+async def test_conditions_may_ask_for_source_and_detail_type(bus: EventBus, eb: EventBridge) -> None:
+    """Each entry is judged by itself, and one that is refused refuses them all."""
+    outcomes: list[str] = []
+
+    @bus.function
+    async def handler(event: Any, context: Any) -> None:
+        entries = [{"Source": source, "DetailType": kind, "Detail": "{}"} for source, kind in event]
+        try:
+            await eb.default.put_events(entries)
+        except AccessDenied:
+            outcomes.append("denied")
+        else:
+            outcomes.append("put")
+
+    condition = {"StringEquals": {"events:source": "shop", "events:detail-type": ["paid", "sent"]}}
+    handler.role.allow("events:PutEvents", eb.default, condition=condition)
+    asked = [[("shop", "paid"), ("shop", "sent")], [("shop", "paid"), ("bank", "paid")], [("shop", "lost")]]
+    async with bus:
+        for entries in asked:
+            await bus.invoke(handler, entries)
+        assert outcomes == ["put", "denied", "denied"]
+        assert bus.metrics.query("PutEventsEntriesCount", eb.default).sum == 2
+
+
 async def test_a_policy_can_forbid_what_the_role_allows(bus: EventBus, eb: EventBridge) -> None:
     eb.default.set_policy(
         {

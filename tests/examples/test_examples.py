@@ -59,6 +59,7 @@ SHOWS = {
         "storm, level 2, at 140 m\nflood-warning, level 4, at 140 m\n  alarm: ",
         "sunshine, level 1, at 2410 m\n  mountain_log: ",
         "storm, level 5, at 2410 m\n  alarm: ",
+        "\n  mountain_log: ",
         'function:alarm: is filtered out: "level" is 2',
     ],
     "front_door.py": [
@@ -112,6 +113,12 @@ SHOWS = {
         "31 runs in 30 days, the first night twice: True\n",
         "in winter at 02:00 and in summer at 01:00 UTC\n",
         "schedules left: ['nightly', 'weekly']",
+    ],
+    "table_stream.py": [
+        "+5 s  order 1: paid → sent\n        the post office is closed\n+5 s  order 1: paid → sent\n+5 s  order 2: new",
+        "<EventSourceMapping notify ← orders: Enabled, OK>; records waited for 5000 ms",
+        "├─ poll orders/5 records  (the function reported a failure from record 4 on)\n",
+        "└─ poll orders/2 records\n   └─ λ notify  ✓ finished\ndelete_item orders/1",
     ],
     "sqs_worker.py": [
         "+0 s  resize: done\n+0 s  upload: failed\n+0 s  divide by zero: failed\n+60 s  upload: done\n",

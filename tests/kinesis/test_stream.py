@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventbus import EventBus, VirtualClock
+from eventbus.delivery.targets import Message
 from eventbus.errors import AccessDenied, ConfigurationError, EventBusError
+from triggers import Schedule
 from triggers.kinesis import Kinesis, PutFailure, PutRecordResult, Stream, errors
 from triggers.kinesis.hashing import HASH_KEYS, boundaries, explicit, hash_key
 
@@ -352,3 +354,30 @@ def test_errors_have_codes_that_the_service_model_knows() -> None:
         kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KinesisError)
     }
     assert ours <= codes
+
+
+# -- as a target ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_schedule_puts_records(stream: Stream, bus: EventBus, clock: VirtualClock) -> None:
+    """Under the key that it was given; without one records are spread."""
+    Schedule(bus).create("tick", "rate(1 hour)", stream, partition_key="k", input={"n": 1}, grant=True)
+    async with bus:
+        await clock.advance(3600)
+        sender = bus.source_of("events.amazonaws.com")
+        for _ in range(2):
+            stream.accept(Message("text", None), sender)
+        records = stream.get_records_nowait(stream.get_shard_iterator(FIRST, "TRIM_HORIZON")).records
+    assert (records[0].partition_key, records[0].data) == ("k", b'{"n": 1}')
+    assert len({record.partition_key for record in records}) == 3
+
+
+async def test_a_stream_lets_nobody_in_without_a_role(stream: Stream, kinesis: Kinesis, bus: EventBus) -> None:
+    """It has no policy of its own; and one that is deleted takes nothing."""
+    with pytest.raises(ConfigurationError, match=r'role\.allow\("kinesis:PutRecord", kinesis\["orders"\]\)'):
+        stream.allow("events.amazonaws.com")
+    assert bus.resource(stream.arn) is stream
+    kinesis.delete_stream(stream)
+    assert bus.find(stream.arn) is None
+    with pytest.raises(errors.StreamNotFound):
+        stream.accept(Message("text", None), bus.source_of("events.amazonaws.com"))

@@ -160,12 +160,39 @@ def test_dimensions_of_a_function() -> None:
     assert of_owner(Owner(ARN, "2", "2"))[1][-1] == (("FunctionName", "f"), ("Resource", "f:2"))
 
 
+def test_what_is_counted_for_an_alias_belongs_to_its_function_too() -> None:
+    """Such as the iterator age of a mapping with an alias."""
+    metrics = Metrics(lambda: 0.0)
+    metrics.count("IteratorAge", f"{ARN}:prod", 0.0, 250)
+    assert metrics.query("IteratorAge", f"{ARN}:prod").maximum == 250
+    assert metrics.query("IteratorAge", ARN).maximum == 250
+    for dimensions in ({}, {"FunctionName": "f"}, {"FunctionName": "f", "Resource": "f:prod"}):
+        assert metrics.query("IteratorAge", namespace="AWS/Lambda", dimensions=dimensions).maximum == 250
+
+
 @pytest.mark.parametrize(
     ("arn", "expected"),
     [
         ("arn:aws:sqs:us-east-1:123456789012:q", ("AWS/SQS", [(("QueueName", "q"),)])),
         ("arn:aws:s3:::photos", ("AWS/S3", [(("BucketName", "photos"),)])),
         ("arn:aws:dynamodb:us-east-1:123456789012:table/t", ("AWS/DynamoDB", [(("TableName", "t"),)])),
+        (
+            "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000",
+            ("AWS/DynamoDB", [(("StreamLabel", "2026-01-01T00:00:00.000"), ("TableName", "t"))]),
+        ),
+        ("arn:aws:kinesis:us-east-1:123456789012:stream/s", ("AWS/Kinesis", [(("StreamName", "s"),)])),
+        ("arn:aws:events:us-east-1:123456789012:event-bus/b", ("AWS/Events", [(("EventBusName", "b"),)])),
+        ("arn:aws:events:us-east-1:123456789012:rule/r", ("AWS/Events", [(("RuleName", "r"),)])),
+        (
+            "arn:aws:events:us-east-1:123456789012:rule/b/r",
+            ("AWS/Events", [(("EventBusName", "b"), ("RuleName", "r"))]),
+        ),
+        ("arn:aws:scheduler:us-east-1:123456789012:schedule/g/s", ("AWS/Scheduler", [(("ScheduleGroup", "g"),)])),
+        ("arn:aws:execute-api:us-east-1:123456789012:a1b2c3/*/*", ("AWS/ApiGateway", [(("ApiId", "a1b2c3"),)])),
+        (
+            "arn:aws:lambda:us-east-1:123456789012:event-source-mapping:u-1",
+            ("AWS/Lambda", [(("EventSourceMappingUUID", "u-1"),)]),
+        ),
     ],
 )
 def test_dimensions_of_other_resources(arn: str, expected: tuple[str, Any]) -> None:

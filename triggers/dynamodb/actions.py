@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from eventbus.errors import ConfigurationError
 from triggers.dynamodb.plain import to_item, to_typed
 from triggers.dynamodb.values import AttributeValue, Item, checked, checked_item
 
 if TYPE_CHECKING:
     from triggers.dynamodb.table import Table
 
+A = TypeVar("A", bound="Put | Delete | Update | ConditionCheck | Get")
+
 
 def typed_item(item: Mapping[str, Any], key_name: str) -> tuple[Item, bool]:
     """An item or a key in typed form, and whether it was given so.
 
     A key attribute is a text, a number or bytes, so a mapping there says that the whole is in DynamoDB's own form.
+    Raises ConfigurationError for what is no mapping.
     """
+    if not isinstance(item, Mapping):
+        raise ConfigurationError(f"{item!r}: items and keys are mappings, as in {{{key_name!r}: ...}}")
     is_typed = isinstance(item.get(key_name), Mapping)
     return (checked_item(item) if is_typed else to_item(item)), is_typed
 
 
 def typed_values(values: Mapping[str, Any], *, is_typed: bool) -> dict[str, AttributeValue]:
-    """Expression values in typed form."""
+    """Expression values in typed form. Raises ConfigurationError for what is no mapping."""
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f'values={values!r}: a mapping is needed, as in {{":v": ...}}')
     return {name: checked(value) if is_typed else to_typed(value) for name, value in values.items()}
 
 
@@ -126,6 +134,16 @@ class Get:
         """The action in DynamoDB's terms."""
         key, _ = typed_item(self.key, self.table.key.hash_name)
         return request_of(Key=key, ProjectionExpression=self.projection, ExpressionAttributeNames=self.names)
+
+
+def only(given: Iterable[A], *kinds: type[A]) -> list[A]:
+    """The parts of a batch or a transaction. Raises ConfigurationError for anything that is none of these kinds."""
+    parts = list(given)
+    for part in parts:
+        if not isinstance(part, kinds) or not hasattr(part.table, "key"):
+            names = ", ".join(kind.__name__ for kind in kinds)
+            raise ConfigurationError(f"{part!r}: each part is one of {names}, made of a Table and an item or a key")
+    return parts
 
 
 WriteAction = Put | Update | Delete | ConditionCheck

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from eventbus.timestamps import iso_time
-from triggers.dynamodb.actions import Delete, Get, Put, WriteAction, request_of
+from triggers.dynamodb.actions import ConditionCheck, Delete, Get, Put, Update, WriteAction, only, request_of
 from triggers.dynamodb.batches import batch_get, batch_write
 from triggers.dynamodb.configured import already_exists
 from triggers.dynamodb.core import reaches_nobody
@@ -214,7 +214,7 @@ class DynamoDB:
 
     def batch_get_item_nowait(self, gets: Iterable[Get]) -> BatchItems:
         """The synchronous twin of `batch_get_item`."""
-        gets = list(gets)
+        gets = only(gets, Get)
         items: dict[str, dict[str, Any]] = {}
         for get in gets:
             request = get.request()
@@ -244,7 +244,7 @@ class DynamoDB:
     def batch_write_item_nowait(self, writes: Iterable[Put | Delete]) -> None:
         """The synchronous twin of `batch_write_item`."""
         items: dict[str, list[dict[str, Any]]] = {}
-        for write in writes:
+        for write in only(writes, Put, Delete, Update, ConditionCheck):
             if write.kind not in ("Put", "Delete") or write.condition is not None:
                 raise ValidationError(
                     f"{write!r} cannot be in a batch, which holds Put and Delete without conditions; "
@@ -269,7 +269,8 @@ class DynamoDB:
         self, actions: Iterable[WriteAction], *, client_request_token: str | None = None
     ) -> None:
         """The synchronous twin of `transact_write_items`."""
-        items = [{action.kind: {"TableName": action.table.name, **action.request()}} for action in actions]
+        parts = only(actions, Put, Delete, Update, ConditionCheck)
+        items = [{action.kind: {"TableName": action.table.name, **action.request()}} for action in parts]
         try:
             transact_write(self, request_of(TransactItems=items, ClientRequestToken=client_request_token))
         except TransactionCanceled as error:
@@ -286,7 +287,7 @@ class DynamoDB:
 
     def transact_get_items_nowait(self, gets: Iterable[Get]) -> list[Plain | None]:
         """The synchronous twin of `transact_get_items`."""
-        items = [{"Get": {"TableName": get.table.name, **get.request()}} for get in gets]
+        items = [{"Get": {"TableName": get.table.name, **get.request()}} for get in only(gets, Get)]
         answers = transact_get(self, {"TransactItems": items})["Responses"]
         return [from_item(answer["Item"]) if "Item" in answer else None for answer in answers]
 

@@ -9,15 +9,16 @@ queues"; EventBridge Scheduler User Guide, "Dead-letter queue" (2026).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-import anyio
 import attrs
 
 from eventbus.delivery.payload import Encoded
 from eventbus.delivery.targets import Message, MessageAttributes, Source, Target
 from eventbus.errors import AWSError, ConfigurationError
 from eventbus.telemetry.trace import Cause, Named
+from triggers.delivering import Delivery, is_throttled, try_until_over
 from triggers.eventbridge.retrying import Exhausted, RetryPolicy, decide
 
 if TYPE_CHECKING:
@@ -78,21 +79,10 @@ class MetricNames:
 
 
 @attrs.define(eq=False, kw_only=True)
-class Delivery(ABC):
+class TargetDelivery(Delivery, ABC):
     """One event, or one run of a schedule, on its way to one target."""
 
-    cause: Cause
     begun_at: float
-    attempts: int = 0
-    """How many have failed."""
-    due_at: float = 0.0
-    """When it is tried next."""
-    number: int = -1
-    """Its place in the store; -1 where nothing keeps it."""
-    is_withdrawn: bool = False
-    """What it follows from could not be written, so it never happened."""
-    settled: anyio.Event | None = None
-    """Set when what it follows from is safe, or withdrawn; None where that is certain from the beginning."""
 
     @property
     @abstractmethod
@@ -125,20 +115,6 @@ class Delivery(ABC):
     def row(self) -> bytes:
         """The delivery as its owner reads it back from a store."""
 
-    async def may_begin(self) -> bool:
-        """Wait until what it follows from is safe; False if that never happened."""
-        if self.settled is not None:
-            await self.settled.wait()
-        return not self.is_withdrawn
-
-    def became_safe(self) -> None:
-        if self.settled is not None:
-            self.settled.set()
-
-    def withdraw(self) -> None:
-        self.is_withdrawn = True
-        self.became_safe()
-
 
 class Deliveries:
     """The deliveries of one service. `owner_attribute` is what its dead letters call the rule or schedule."""
@@ -149,34 +125,25 @@ class Deliveries:
         self._owner_attribute = owner_attribute
         self.keeping: Keeping | None = None
 
-    def deliver(self, delivery: Delivery) -> None:
+    def deliver(self, delivery: TargetDelivery) -> None:
         """Deliver now, or begin to retry, in one synchronous step."""
         if self._is_over(delivery):
             return
         if self.keeping is not None:
-            self.keeping.begin(delivery)
+            self.keeping.rows.begin(delivery.owner_arn, delivery, delivery.row())
         self.resume(delivery)
 
-    def resume(self, delivery: Delivery) -> None:
+    def resume(self, delivery: TargetDelivery) -> None:
         """Carry on with a delivery that has failed before, perhaps in an earlier process."""
         self._bus.start_background(self._retry, delivery)
 
-    async def _retry(self, delivery: Delivery) -> None:
-        if not await delivery.may_begin():
-            return
-        while True:
-            wait = delivery.due_at - self._bus.clock.now()
-            if wait > 0:
-                await self._bus.background_sleep(wait)
-            with self._bus.facts():
-                if self._is_over(delivery):
-                    if self.keeping is not None:
-                        self.keeping.end(delivery)
-                    return
-                if self.keeping is not None:
-                    self.keeping.tried(delivery)
+    async def _retry(self, delivery: TargetDelivery) -> None:
+        if await delivery.may_begin():
+            rows = None if self.keeping is None else self.keeping.rows
+            is_over = partial(self._is_over, delivery)
+            await try_until_over(self._bus, delivery, is_over, rows, delivery.owner_arn)
 
-    def _is_over(self, delivery: Delivery) -> bool:
+    def _is_over(self, delivery: TargetDelivery) -> bool:
         """Try once; if that fails in a way that may pass, set the time of the next attempt."""
         route = delivery.route()
         if route is None:
@@ -201,7 +168,7 @@ class Deliveries:
         delivery.due_at = decision.due_at
         return False
 
-    def _attempt(self, route: Route, delivery: Delivery) -> Refusal | None:
+    def _attempt(self, route: Route, delivery: TargetDelivery) -> Refusal | None:
         try:
             target = self._bus.resource(route.target_arn)
         except (AWSError, ConfigurationError) as error:
@@ -225,7 +192,7 @@ class Deliveries:
         mend = f"call {source.label}.allow({target.send_action!r}, {target.label})"
         return Refusal("NO_PERMISSIONS", sentence, mend=mend)
 
-    def _give_up(self, route: Route, delivery: Delivery, refusal: Refusal, condition: str | None) -> None:
+    def _give_up(self, route: Route, delivery: TargetDelivery, refusal: Refusal, condition: str | None) -> None:
         """A delivery will not arrive: dead-letter it, or drop it; count and log it either way."""
         self._count(self._names.ended, delivery)
         self._count(self._names.failed, delivery)
@@ -246,7 +213,7 @@ class Deliveries:
         self._dead_letter(route, delivery, Message(delivery.dead_letter_body(), node, attributes=attributes), facts)
 
     def _dead_letter_attributes(
-        self, route: Route, delivery: Delivery, refusal: Refusal, condition: str | None
+        self, route: Route, delivery: TargetDelivery, refusal: Refusal, condition: str | None
     ) -> MessageAttributes:
         texts = {
             self._owner_attribute: delivery.owner_arn,
@@ -258,7 +225,7 @@ class Deliveries:
             texts |= {"EXHAUSTED_RETRY_CONDITION": condition, "RETRY_ATTEMPTS": str(delivery.attempts - 1)}
         return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
 
-    def _dead_letter(self, route: Route, delivery: Delivery, letter: Message, facts: dict[str, Any]) -> None:
+    def _dead_letter(self, route: Route, delivery: TargetDelivery, letter: Message, facts: dict[str, Any]) -> None:
         arn = cast("str", route.dead_letter_arn)
         problem: str | None = None
         try:
@@ -276,7 +243,7 @@ class Deliveries:
             self._count(self._names.not_dead_lettered, delivery)
             self._bus.log.warning("event_dropped", dead_letter_queue=arn, dead_letter_error=problem, **facts)
 
-    def _count(self, metric: str, delivery: Delivery) -> None:
+    def _count(self, metric: str, delivery: TargetDelivery) -> None:
         self._bus.count(metric, delivery.owner_arn)
 
 
@@ -291,7 +258,7 @@ def _send(target: Target, message: Message, route: Route) -> None:
 
 def _refusal(error: AWSError) -> Refusal:
     """What a target's refusal means for the delivery: only throttling and faults of the target may pass."""
-    if error.status == 429:
+    if is_throttled(error):
         return Refusal("THROTTLING", f"{error.code}: {error.message}", is_retryable=True)
     if error.status >= 500:
         return Refusal("ERROR_FROM_TARGET", f"{error.code}: {error.message}", is_retryable=True)

@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
-
-from triggers.keeping import SEPARATOR, Numbers, dumps, from_row, loads, nothing, number_key
+from triggers.delivering import DeliveryRows
+from triggers.keeping import from_row
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.storage.port import Store
-    from triggers.eventbridge.delivery import Delivery
 
 ARCHIVES: Final = "eventbridge_archives"
 
@@ -31,46 +29,20 @@ class Keeping:
 
     def __init__(self, bus: EventBus, store: Store, service: str) -> None:
         self._bus = bus
-        self._log = store.log
-        self._deliveries = store.texts(f"{service}_deliveries")
-        self._attempts = store.texts(f"{service}_attempts")
-        self.numbers = Numbers(store.texts(service))
+        self.rows = DeliveryRows(store, service)
+        self.numbers = self.rows.numbers
         self.archives = store.texts(ARCHIVES)
         self.waiting: dict[tuple[str, str], list[int]] = {}
         """By owner's ARN and target, the deliveries of earlier processes that nobody has taken up yet."""
-        for key, row in self._deliveries.scan(chunk=100):
-            owner, _, number = key.partition(SEPARATOR)
-            self.waiting.setdefault((owner, from_row(row)[0][0]), []).append(int(number, 16))
-
-    def begin(self, delivery: Delivery) -> None:
-        """A delivery has not arrived at once."""
-        delivery.number = self.numbers.draw()
-        delivery.settled = anyio.Event()
-        key = number_key(delivery.owner_arn, delivery.number)
-        self._deliveries.put(key, delivery.row(), undo=delivery.withdraw, is_new=True)
-        self._attempts.put(key, dumps([delivery.attempts, delivery.due_at]), undo=nothing, is_new=True)
-        self._log.when_safe(delivery.became_safe)
-
-    def tried(self, delivery: Delivery) -> None:
-        """An attempt has failed, and there will be another one."""
-        key = number_key(delivery.owner_arn, delivery.number)
-        self._attempts.put(key, dumps([delivery.attempts, delivery.due_at]))
-
-    def end(self, delivery: Delivery) -> None:
-        """A delivery has arrived, or was given up."""
-        key = number_key(delivery.owner_arn, delivery.number)
-        self._deliveries.delete(key)
-        self._attempts.delete(key)
+        for owner, number, row in self.rows.all():
+            self.waiting.setdefault((owner, from_row(row)[0][0]), []).append(number)
 
     def left_for(self, owner_arn: str, target_id: str) -> Iterator[tuple[int, Any, bytes, int, float]]:
         """What earlier processes had on the way to this target: number, row, content, attempts and when it is due."""
         for number in self.waiting.pop((owner_arn, target_id), ()):
-            key = number_key(owner_arn, number)
-            row = self._deliveries.get(key)
-            if row is None:
-                continue
-            attempts, due_at = loads(self._attempts.get(key) or b"[1, 0]")
-            yield number, *from_row(row), attempts, due_at
+            if (left := self.rows.left(owner_arn, number)) is not None:
+                row, attempts, due_at = left
+                yield number, *from_row(row), attempts, due_at
 
     def warn(self) -> None:
         """Say which deliveries wait for their target to be declared."""

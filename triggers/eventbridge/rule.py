@@ -13,7 +13,7 @@ from eventbus.delivery.payload import Encoded
 from eventbus.delivery.targets import Source
 from eventbus.iam.roles import Role
 from eventbus.telemetry.trace import Cause
-from triggers.eventbridge.delivery import Delivery, Route
+from triggers.eventbridge.delivery import Route, TargetDelivery
 from triggers.eventbridge.errors import LimitExceeded, NotFound, NotValid
 from triggers.eventbridge.events import BusEvent
 from triggers.eventbridge.expressions import Expression, next_after
@@ -316,7 +316,7 @@ class Rule:
 
 
 @attrs.define(eq=False, kw_only=True)
-class RuleDelivery(Delivery):
+class RuleDelivery(TargetDelivery):
     """One event on its way from a rule to one of its targets."""
 
     rule: Rule

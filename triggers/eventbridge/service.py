@@ -28,6 +28,7 @@ from triggers.eventbridge.keeping import Keeping
 from triggers.looking_up import named
 
 if TYPE_CHECKING:
+    from eventbus.authority import Facts
     from eventbus.bus import EventBus
     from triggers.eventbridge.rule import Rule
 
@@ -137,10 +138,10 @@ class EventBridge:
         if default.is_deleted:
             raise EventBridgeBus.unknown(default.name)
         chosen = [(entry, self._bus_of(entry, default)) for entry in batch]
-        for one in {id(one): one for _, one in chosen if one is not None}.values():
+        for one, facts in dict.fromkeys((one, _facts(entry)) for entry, one in chosen if one is not None):
             # without a policy there is nothing to look at, and the owner's call costs next to nothing
             access = None if one.access.policy is None else one.access
-            self.bus.authorize("events:PutEvents", one.arn, access, one.label)
+            self.bus.authorize("events:PutEvents", one.arn, access, one.label, facts)
         return PutEventsResult(tuple(self._put(entry, one) for entry, one in chosen))
 
     def _put(self, entry: Mapping[str, Any], event_bus: EventBridgeBus | None) -> PutEventsEntryResult:
@@ -271,3 +272,9 @@ class EventBridge:
             event_bus.begin(keeping)
         if keeping is not None:
             keeping.warn()
+
+
+def _facts(entry: Mapping[str, Any]) -> Facts:
+    """What conditions may ask about an entry."""
+    given = (("events:source", entry.get("Source")), ("events:detail-type", entry.get("DetailType")))
+    return tuple((key, value) for key, value in given if isinstance(value, str))

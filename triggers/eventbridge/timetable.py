@@ -9,7 +9,7 @@ import attrs
 
 from eventbus.clock import Timer
 from eventbus.delivery.payload import Encoded, as_text, encode, parse
-from triggers.eventbridge.delivery import Delivery, Route
+from triggers.eventbridge.delivery import Route, TargetDelivery
 from triggers.eventbridge.events import envelope, whole_seconds
 from triggers.eventbridge.schedule_settings import ScheduleSettings, next_run
 from triggers.keeping import as_row
@@ -162,7 +162,7 @@ class NamedSchedule:
 
 
 @attrs.define(eq=False, kw_only=True)
-class Run(Delivery):
+class Run(TargetDelivery):
     """One run of a schedule, on its way to the target."""
 
     schedule: NamedSchedule

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from eventbus.errors import ConfigurationError
+from eventbus.iam.access import AccessPolicy
 from triggers.kinesis.errors import ShardNotFound, StreamNotFound
 from triggers.kinesis.hashing import HASH_KEYS, boundaries
 from triggers.kinesis.shards import Shard, StoredRecord, sequence_of
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class StreamCore:
-    """Identity and shards of a stream."""
+    """Identity and shards of a stream. For the engine it is a target, which EventBridge and its schedules send to."""
+
+    kind = "stream"
+    send_action = "kinesis:PutRecord"
+    is_fifo = False
 
     def __init__(self, service: Kinesis, name: str, shards: int, retention: int) -> None:
         bus = service.bus
@@ -28,6 +34,7 @@ class StreamCore:
         self.account_id = bus.account_id
         self.arn = f"arn:{bus.partition}:kinesis:{bus.region}:{bus.account_id}:stream/{name}"
         self.label = f'kinesis["{name}"]'
+        self.access = AccessPolicy(self.arn)
         self.created_at = bus.clock.now()
         self.tags: dict[str, str] = {}
         self.is_deleted = False
@@ -41,6 +48,13 @@ class StreamCore:
         starts = boundaries(shards)
         for first, behind in zip(starts, [*starts[1:], HASH_KEYS], strict=True):
             self._new_shard(first, behind - 1)
+
+    def allow(self, source: Any) -> None:
+        """Refused: a stream lets in nobody but those whose role may put records. Raises ConfigurationError."""
+        raise ConfigurationError(
+            f"a stream has no policy of its own: let the sender act as a role, and call "
+            f'role.allow("{self.send_action}", {self.label})'
+        )
 
     @property
     def retention(self) -> int:

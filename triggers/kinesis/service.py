@@ -86,6 +86,7 @@ class Kinesis:
         if name in self._streams:
             raise ResourceInUse(f"Stream {name} under account {self.bus.account_id} already exists.")
         stream = self._streams[name] = Stream(self, name, shards, retention)
+        self.bus.register(stream)
         self.bus.pollables.add(stream)
         if self._keeping is not None:
             stream.keep(self._keeping)
@@ -97,6 +98,7 @@ class Kinesis:
         self.bus.authorize("kinesis:DeleteStream", doomed.arn, None, doomed.label)
         del self._streams[doomed.name]
         self.bus.pollables.remove(doomed)
+        self.bus.unregister(doomed)
         doomed.close()
 
     async def get_records(self, shard_iterator: str, limit: int = MOST_RECORDS) -> GetRecordsResult:

@@ -8,14 +8,17 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from eventbus.delivery.payload import as_text
 from eventbus.errors import ConfigurationError, ValidationFailed
+from eventbus.telemetry.trace import counted
 from triggers.kinesis.core import StreamCore
-from triggers.kinesis.errors import InvalidArgument, ProvisionedThroughputExceeded
+from triggers.kinesis.errors import InvalidArgument, ProvisionedThroughputExceeded, StreamNotFound
 from triggers.kinesis.hashing import explicit, hash_key
 from triggers.kinesis.results import PutFailure, PutRecordResult, PutRecordsResult
 from triggers.kinesis.shards import Shard, StoredRecord, sequence_of
 
 if TYPE_CHECKING:
+    from eventbus.delivery.targets import Message, Source
     from eventbus.telemetry.trace import Cause
 
 LARGEST_RECORD = 2**20
@@ -49,13 +52,30 @@ class Writing(StreamCore):
     ) -> PutRecordResult:
         """The synchronous twin of `put_record`: no turn for others, and no waiting for the store."""
         self._enter("put_record", "kinesis:PutRecord")
-        checked = _checked(data, partition_key, explicit_hash_key)
-        shard = self._shard_of(checked[2])
-        self._check_throughput(shard, len(checked[0]))
-        cause = self._bus.note("put_record", self, partition_key)
-        result = self._put(shard, checked[0], partition_key, cause)
-        self._written((len(checked[0]),))
+        result, _ = self._put_one(data, partition_key, explicit_hash_key, None)
         return result
+
+    def accept(self, message: Message, source: Source, *, partition_key: str | None = None) -> Cause:
+        """Take a record from another resource, which has checked the permission. Returns its trace node.
+
+        Without a partition key it gets one of its own, which spreads records over the shards.
+        """
+        if self.is_deleted:
+            raise StreamNotFound(self.name, self.account_id)
+        key = self._bus.ids.uuid() if partition_key is None else partition_key
+        _, node = self._put_one(as_text(message.body), key, None, message.cause)
+        return node
+
+    def _put_one(
+        self, data: bytes | str, partition_key: str, explicit_hash_key: str | int | None, cause: Cause | None
+    ) -> tuple[PutRecordResult, Cause]:
+        content, _, key = _checked(data, partition_key, explicit_hash_key)
+        shard = self._shard_of(key)
+        self._check_throughput(shard, len(content))
+        node = self._bus.note("put_record", self, partition_key, cause)
+        result = self._put(shard, content, partition_key, node)
+        self._written((len(content),))
+        return result, node
 
     async def put_records(self, entries: Iterable[Mapping[str, Any]]) -> PutRecordsResult:
         """Put up to 500 records: PutRecords.
@@ -81,7 +101,7 @@ class Writing(StreamCore):
                 "records",
                 f"Member must have length greater than or equal to 1 and less than or equal to {MOST_RECORDS}",
             )
-        cause = self._bus.note("put_records", self, f"{len(batch)} records")
+        cause = self._bus.note("put_records", self, counted(len(batch), "record"))
         results: list[PutRecordResult | PutFailure] = []
         sizes: list[int] = []
         for data, partition_key, key in batch:

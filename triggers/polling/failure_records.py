@@ -10,39 +10,29 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from eventbus.answers import InvocationResult
+from eventbus.delivery.destinations import checked_destination
 from eventbus.delivery.payload import encode
 from eventbus.delivery.targets import Message, Target
 from eventbus.errors import AWSError, InvalidParameterValue
+from eventbus.telemetry.trace import counted
 from eventbus.timestamps import iso_time
 from triggers.polling.decisions import RECORD_AGE_EXCEEDED, Batch
 
 if TYPE_CHECKING:
+    from eventbus.bus import EventBus
     from triggers.polling.mapping import EventSourceMapping
     from triggers.polling.source import Shard, StreamSource
 
 KINDS = ("queue", "topic", "bucket")
 
 
-def checked_destination(bus: Any, function: Any, target: object, *, grant: bool) -> Target:
+def failure_destination(bus: EventBus, function: Any, target: object, *, grant: bool) -> Target:
     """The destination that an object or ARN stands for, if the function's role may send there.
 
     Raises InvalidParameterValue with the mending call, with nothing granted.
     """
-    chosen: Target = bus.resource(target)
-    if chosen.kind not in KINDS or chosen.is_fifo:
-        raise InvalidParameterValue(
-            f"The destination ARN {chosen.arn} is invalid.",
-            mend="on_failure takes a standard queue or topic, or a bucket",
-        )
-    if grant:
-        function.role.allow(chosen.send_action, chosen)
-    if not bus.authority.may_send(function.source, chosen).is_allowed:
-        service, action = chosen.send_action.split(":")
-        raise InvalidParameterValue(
-            f"The provided execution role does not have permissions to call {action} on {service.upper()}",
-            mend=f'call {function.label}.role.allow("{chosen.send_action}", {chosen.label}) or pass grant=True',
-        )
-    return chosen
+    accepted = "on_failure takes a standard queue or topic, or a bucket"
+    return checked_destination(bus, function, target, KINDS, accepted, grant=grant)
 
 
 def failure_record(
@@ -99,7 +89,7 @@ def report_given_up(
         reason=condition,
     )
     mapping.count("DroppedEventCount", len(batch.records))
-    action = bus.note("give up", source, f"{len(batch.records)} records", batch.records[-1].cause)
+    action = bus.note("give up", source, counted(len(batch.records), "record"), batch.records[-1].cause)
     action.hops, action.note = 0, condition
     target = mapping.on_failure
     if target is None:

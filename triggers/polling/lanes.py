@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from eventbus.telemetry.trace import counted
 from triggers.polling import windows
 from triggers.polling.answers import reported_failures
 from triggers.polling.decisions import (
@@ -198,7 +199,7 @@ class Lane:
         self._current = batch
         event, cause = self._event(batch), _bounded(batch.records[-1].cause) if batch.records else None
         is_final = event.get("isFinalInvokeForWindow", False)
-        action = self._bus.note("poll", self._poller.source, f"{len(batch.records)} records", cause)
+        action = self._bus.note("poll", self._poller.source, counted(len(batch.records), "record"), cause)
         action.hops = 0  # Lambda does not follow chains through streams
         if batch.records:
             age = self._bus.clock.now() - batch.records[-1].at
@@ -217,7 +218,10 @@ class Lane:
             batch = attrs.evolve(batch, report=attempted.result)
         elif isinstance(attempted, Throttled):
             action.note = "throttled"
-        self._conclude(batch, self._outcome(batch, attempted, is_final=is_final), is_final=is_final)
+        outcome = self._outcome(batch, attempted, is_final=is_final)
+        if isinstance(outcome, FailedFrom):
+            action.note = f"the function reported a failure from record {outcome.index + 1} on"
+        self._conclude(batch, outcome, is_final=is_final)
 
     def _event(self, batch: Batch) -> dict[str, Any]:
         source, role = self._poller.source, self._mapping.function.role.arn

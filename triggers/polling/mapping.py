@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from eventbus.errors import ResourceNotFound
 from triggers.polling.errors import ResourceInUse, unsupported
-from triggers.polling.failure_records import checked_destination
+from triggers.polling.failure_records import failure_destination
 from triggers.polling.filters import Filters, as_criteria
 from triggers.polling.permission import QUEUE_ACTIONS, check_may_read
 from triggers.polling.settings import STREAMS, MappingSettings, changed, check_visibility
@@ -126,7 +126,7 @@ class EventSourceMapping:
                 raise unsupported("DestinationConfig")
             target = None
             if on_failure is not None:
-                target = checked_destination(self.bus, chosen, on_failure, grant=grant)
+                target = failure_destination(self.bus, chosen, on_failure, grant=grant)
         self.function = chosen
         self.settings, self.filters, self.on_failure = settings, filters, target
         if enabled is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventbus.errors import InvalidParameterValue, ResourceConflict, ResourceNotFound
 from triggers.polling.errors import unsupported
-from triggers.polling.failure_records import checked_destination
+from triggers.polling.failure_records import failure_destination
 from triggers.polling.filters import Filters
 from triggers.polling.mapping import EventSourceMapping, Poller
 from triggers.polling.permission import QUEUE_ACTIONS, check_may_read
@@ -103,7 +103,7 @@ def poll_stream(
     if grant:
         function.role.allow(list(source.poll_actions()), source)
     check_may_read(bus, function, source, kind)
-    target = None if on_failure is None else checked_destination(bus, function, on_failure, grant=grant)
+    target = None if on_failure is None else failure_destination(bus, function, on_failure, grant=grant)
     return mappings.make(
         function, source, kind, settings, target, lambda mapping: StreamPoller(mapping, source), enabled=enabled
     )

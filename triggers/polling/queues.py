@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from eventbus.errors import AWSError, RecursiveInvocation
 from eventbus.storage.errors import StoreUnavailable
+from eventbus.telemetry.trace import counted
 from triggers.polling.answers import reported_failures
 from triggers.polling.decisions import pause_before
 from triggers.polling.invoking import FUNCTION_CALL_FAILED, Answered, Closed, Oversized, Refused, invoke
@@ -22,6 +23,7 @@ from triggers.polling.settings import function_timeout
 if TYPE_CHECKING:
     from eventbus.answers import InvocationResult
     from eventbus.clock import Timer, Wakeup
+    from eventbus.telemetry.trace import Action
     from triggers.polling.mapping import EventSourceMapping
     from triggers.polling.source import QueueMessage, QueueSource
 
@@ -229,13 +231,13 @@ class QueuePoller(BasePoller):
     async def _deliver(self, messages: Sequence[QueueMessage], visible_at: float) -> None:
         """Invoke the function with a batch, and delete what it has dealt with."""
         cause = max((one.cause for one in messages if one.cause is not None), key=lambda c: c.hops, default=None)
-        action = self.bus.note("poll", self._queue, f"{len(messages)} messages", cause)
+        action = self.bus.note("poll", self._queue, counted(len(messages), "message"), cause)
         tries = 0
         while True:
             event = {"Records": [self._queue.lambda_record(message) for message in messages]}
             match await invoke(self.bus, self.mapping.function, event, action):
                 case Answered(result):
-                    self._conclude(messages, result)
+                    self._conclude(messages, result, action)
                 case Oversized() if len(messages) > 1:
                     middle = (len(messages) + 1) // 2
                     await self._deliver(messages[:middle], visible_at)
@@ -261,12 +263,14 @@ class QueuePoller(BasePoller):
                     action.note = "throttled until the messages were visible again"
             return
 
-    def _conclude(self, messages: Sequence[QueueMessage], result: InvocationResult) -> None:
+    def _conclude(self, messages: Sequence[QueueMessage], result: InvocationResult, action: Action) -> None:
         failed: frozenset[str] | None = frozenset()
         if result.function_error is not None:
             failed = None
         elif self.mapping.settings.reports_failures:
             failed = reported_failures(result.payload, {message.message_id for message in messages})
+        if failed:
+            action.note = f"the function reported {len(failed)} of them as failed"
         done = [] if failed is None else [message for message in messages if message.message_id not in failed]
         self._is_deleting = True  # every deletion tells us; once is enough
         for message in done:

@@ -1,6 +1,7 @@
 """SNS: topics that publish to functions, queues and URLs, each by its own filter."""
 
-from triggers.sns.batches import BatchFailure, PublishBatchResult
+from triggers.batches import BatchFailure
+from triggers.sns.batches import PublishBatchResult
 from triggers.sns.errors import InvalidParameter, NotFound, ParameterValueInvalid, SNSError
 from triggers.sns.schedule import delivery_delays
 from triggers.sns.service import SNS

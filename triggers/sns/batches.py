@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from eventbus.errors import ConfigurationError
+from triggers.batches import BatchFailure, each
 from triggers.sns import attributes as message_attributes
 from triggers.sns.errors import BatchRequestTooLong, SNSError
 from triggers.sns.validation import check_entries
@@ -16,16 +18,6 @@ if TYPE_CHECKING:
     from triggers.sns.topic import PublishResult
 
 _ENTRY_KEYS = {"id", "message", "subject", "attributes", "structure", "group_id", "deduplication_id"}
-
-
-@attrs.frozen
-class BatchFailure:
-    """One entry of a batch that was refused while others were taken."""
-
-    id: str
-    code: str
-    message: str
-    sender_fault: bool = True
 
 
 @attrs.frozen
@@ -44,14 +36,9 @@ def publish_batch(
     check_entries([entry_id for entry_id, _ in batch])
     if sum(_size(arguments) for _, arguments in batch) > limit:
         raise BatchRequestTooLong
-    successful: dict[str, PublishResult] = {}
-    failed: list[BatchFailure] = []
-    for entry_id, arguments in batch:
-        try:
-            successful[entry_id] = publish(**arguments)
-        except SNSError as error:
-            failed.append(BatchFailure(entry_id, error.code, error.message))
-    return PublishBatchResult(successful, tuple(failed))
+    return PublishBatchResult(
+        *each(((entry_id, partial(publish, **arguments)) for entry_id, arguments in batch), SNSError)
+    )
 
 
 def _entry(position: int, entry: Any) -> tuple[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -18,7 +19,8 @@ import attrs
 from eventbus.delivery.targets import Message, Source, Target
 from eventbus.errors import AWSError, ConfigurationError
 from eventbus.telemetry.trace import Cause
-from triggers.sns.keeping import Delivery, KeptTopic
+from triggers.delivering import is_throttled, try_until_over
+from triggers.sns.keeping import KeptTopic, TopicDelivery
 from triggers.sns.publication import LambdaNotification, Publication, notification
 from triggers.sns.schedule import delivery_delays
 from triggers.sns.subscription import Subscription
@@ -67,7 +69,7 @@ class Deliveries:
     def deliver(self, subscription: Subscription, publication: Publication, cause: Cause) -> bool:
         """Deliver to a function or a queue, now, or begin to retry. Returns whether it has arrived."""
         if self._is_fifo and (publication.group_id or "") in subscription.held_back:
-            delivery = Delivery(publication, cause)
+            delivery = TopicDelivery(publication=publication, cause=cause)
         else:
             refusal = self._attempt(subscription, publication, cause)
             if refusal is None:
@@ -76,7 +78,7 @@ class Deliveries:
                 self.give_up(subscription, publication, cause, refusal)
                 return False
             due_at = self._bus.clock.now() + next(delivery_delays(subscription.protocol))
-            delivery = Delivery(publication, cause, 1, due_at)
+            delivery = TopicDelivery(publication=publication, cause=cause, attempts=1, due_at=due_at)
         if self.kept is not None:
             self.kept.begin(subscription, delivery)
         self._carry_on(subscription, delivery)
@@ -98,7 +100,7 @@ class Deliveries:
             else:
                 self._send(cast("QueueTarget", target), subscription, publication, cause)
         except AWSError as error:
-            return Refusal(f"{error.code}: {error}", is_retryable=error.status == 429 or error.status >= 500)
+            return Refusal(f"{error.code}: {error}", is_retryable=is_throttled(error) or error.status >= 500)
         return None
 
     def _send(self, queue: QueueTarget, subscription: Subscription, publication: Publication, cause: Cause) -> None:
@@ -116,11 +118,11 @@ class Deliveries:
             return Message(publication.text(subscription.protocol), cause, attributes=publication.attributes)
         return Message(notification(publication, subscription.protocol, subscription.unsubscribe_url), cause)
 
-    def resume(self, subscription: Subscription, delivery: Delivery) -> None:
+    def resume(self, subscription: Subscription, delivery: TopicDelivery) -> None:
         """Take up a delivery of an earlier process to a function or a queue."""
         self._carry_on(subscription, delivery)
 
-    def _carry_on(self, subscription: Subscription, delivery: Delivery) -> None:
+    def _carry_on(self, subscription: Subscription, delivery: TopicDelivery) -> None:
         held_back = deque([delivery])
         group = delivery.publication.group_id or ""
         if self._is_fifo:
@@ -130,7 +132,7 @@ class Deliveries:
             subscription.held_back[group] = held_back
         self._bus.start_background(self._retry, subscription, group, held_back)
 
-    async def _retry(self, subscription: Subscription, group: str, held_back: deque[Delivery]) -> None:
+    async def _retry(self, subscription: Subscription, group: str, held_back: deque[TopicDelivery]) -> None:
         """Deliver what is held back, in order, each by the schedule of the protocol."""
         try:
             while held_back:
@@ -140,22 +142,14 @@ class Deliveries:
         finally:
             subscription.held_back.pop(group, None)
 
-    async def _deliver_again(self, subscription: Subscription, delivery: Delivery) -> None:
+    async def _deliver_again(self, subscription: Subscription, delivery: TopicDelivery) -> None:
         """Wait and try, until the delivery needs no more of that."""
         delays = islice(delivery_delays(subscription.protocol), delivery.attempts, None)
-        while True:
-            wait = delivery.due_at - self._bus.clock.now()
-            if wait > 0:
-                await self._bus.background_sleep(wait)
-            with self._bus.facts():
-                if self._is_over(subscription, delivery, delays):
-                    if self.kept is not None:
-                        self.kept.end(delivery)
-                    return
-                if self.kept is not None:
-                    self.kept.tried(delivery)
+        rows = None if self.kept is None else self.kept.rows
+        is_over = partial(self._is_over, subscription, delivery, delays)
+        await try_until_over(self._bus, delivery, is_over, rows, subscription.topic.name)
 
-    def _is_over(self, subscription: Subscription, delivery: Delivery, delays: Iterator[float]) -> bool:
+    def _is_over(self, subscription: Subscription, delivery: TopicDelivery, delays: Iterator[float]) -> bool:
         """Try once; if that fails in a way that may pass, set the time of the next attempt."""
         if not subscription.is_active:
             return True

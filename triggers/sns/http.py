@@ -18,7 +18,7 @@ from eventbus.errors import ConfigurationError
 from eventbus.telemetry.trace import Cause
 from triggers.sns.delivery import Deliveries, Refusal
 from triggers.sns.errors import InvalidParameter
-from triggers.sns.keeping import Delivery
+from triggers.sns.keeping import TopicDelivery
 from triggers.sns.publication import Publication, confirmation, notification
 from triggers.sns.schedule import HttpPolicy
 from triggers.sns.subscription import Subscription
@@ -85,12 +85,12 @@ class HttpDeliveries:
 
     def notify(self, subscription: Subscription, publication: Publication, cause: Cause, policy: HttpPolicy) -> None:
         """Post a notification, in the background; as soon as it is safe in the store, if there is one."""
-        delivery = Delivery(publication, cause)
+        delivery = TopicDelivery(publication=publication, cause=cause)
         if self._deliveries.kept is not None:
             self._deliveries.kept.begin(subscription, delivery)
         self._bus.start_background(self._notify, subscription, delivery, policy)
 
-    def resume(self, subscription: Subscription, delivery: Delivery, policy: HttpPolicy) -> None:
+    def resume(self, subscription: Subscription, delivery: TopicDelivery, policy: HttpPolicy) -> None:
         """Take up a notification that an earlier process had to post."""
         self._bus.start_background(self._notify, subscription, delivery, policy)
 
@@ -114,7 +114,7 @@ class HttpDeliveries:
                 reason=refusal.reason,
             )
 
-    async def _notify(self, subscription: Subscription, delivery: Delivery, policy: HttpPolicy) -> None:
+    async def _notify(self, subscription: Subscription, delivery: TopicDelivery, policy: HttpPolicy) -> None:
         if not await delivery.may_begin():
             return
         publication = delivery.publication
@@ -134,7 +134,7 @@ class HttpDeliveries:
                 self._deliveries.kept.end(delivery)
 
     async def _post(
-        self, url: str, text: str, headers: dict[str, str], policy: HttpPolicy, delivery: Delivery | None = None
+        self, url: str, text: str, headers: dict[str, str], policy: HttpPolicy, delivery: TopicDelivery | None = None
     ) -> Refusal | None:
         """Post until it is taken, refused for good, or the policy has no more retries."""
         if delivery is not None and (wait := delivery.due_at - self._bus.clock.now()) > 0:
@@ -154,7 +154,7 @@ class HttpDeliveries:
                     self._failed(delivery, delay)
                 await self._bus.background_sleep(delay)
 
-    def _failed(self, delivery: Delivery, delay: float) -> None:
+    def _failed(self, delivery: TopicDelivery, delay: float) -> None:
         """An attempt has failed, and the next one is to come after a delay."""
         delivery.attempts += 1
         delivery.due_at = self._bus.clock.now() + delay

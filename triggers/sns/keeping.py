@@ -16,14 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import anyio
 import attrs
 
 from eventbus.delivery.targets import MessageAttributes
-from eventbus.storage.batches import Space
-from eventbus.telemetry.trace import Cause
 from triggers.deduplication import DuplicateRows
-from triggers.keeping import SEPARATOR, Numbers, as_row, dumps, from_row, loads, nothing, number_key, rows_of
+from triggers.delivering import Delivery, DeliveryRows
+from triggers.keeping import SEPARATOR, as_row, dumps, from_row, loads, rows_of
 from triggers.message_attributes import from_json, to_json
 from triggers.sns.publication import Publication
 
@@ -38,36 +36,11 @@ Endpoint: TypeAlias = tuple[str, str]
 _NONE: Final[MessageAttributes] = {}
 
 
-@attrs.define(eq=False)
-class Delivery:
+@attrs.define(eq=False, kw_only=True)
+class TopicDelivery(Delivery):
     """One publication on its way to one subscription."""
 
     publication: Publication
-    cause: Cause
-    attempts: int = 0
-    """How many have failed."""
-    due_at: float = 0.0
-    """When it is tried next."""
-    number: int = -1
-    """Its place in the store; -1 where nothing keeps it."""
-    is_withdrawn: bool = False
-    """The publication could not be written, so nothing was published."""
-    settled: anyio.Event | None = None
-    """Set when the publication is safe, or withdrawn; None where that is certain from the beginning."""
-
-    async def may_begin(self) -> bool:
-        """Wait until the publication is safe; False if it never happened."""
-        if self.settled is not None:
-            await self.settled.wait()
-        return not self.is_withdrawn
-
-    def _became_safe(self) -> None:
-        if self.settled is not None:
-            self.settled.set()
-
-    def _withdraw(self) -> None:
-        self.is_withdrawn = True
-        self._became_safe()
 
 
 class Keeping:
@@ -75,18 +48,16 @@ class Keeping:
 
     def __init__(self, bus: EventBus, store: Store) -> None:
         self.log = store.log
-        self.numbers = Numbers(store.texts("sns"))
+        self.rows = DeliveryRows(store, "sns")
+        self.numbers = self.rows.numbers
         self.duplicates = store.texts("sns_duplicates")
         self.endpoints = store.texts("sns_endpoints")
-        self.deliveries = store.texts("sns_deliveries")
-        self.attempts = store.texts("sns_attempts")
         self.waiting: dict[str, dict[Endpoint, list[int]]] = {}
         """By topic and endpoint, the deliveries of earlier processes that nobody has taken up yet."""
         self._bus = bus
-        for key, row in self.deliveries.scan(chunk=100):
-            topic, _, number = key.partition(SEPARATOR)
+        for topic, number, row in self.rows.all():
             protocol, endpoint, *_ = from_row(row)[0]
-            self.waiting.setdefault(topic, {}).setdefault((protocol, endpoint), []).append(int(number, 16))
+            self.waiting.setdefault(topic, {}).setdefault((protocol, endpoint), []).append(number)
 
     def duplicates_of(self, topic: str, make: type[PublishResult]) -> DuplicateRows[PublishResult]:
         """The rows of a topic's deduplication memory."""
@@ -111,44 +82,32 @@ class KeptTopic:
     def __init__(self, keeping: Keeping, topic: Topic) -> None:
         self._keeping = keeping
         self._topic = topic
-        self._deliveries: Space[str] = keeping.deliveries
-        self._attempts: Space[str] = keeping.attempts
+        self.rows = keeping.rows
 
     # -- deliveries ---------------------------------------------------------------------------------------------------
 
-    def begin(self, subscription: Subscription, delivery: Delivery) -> None:
+    def begin(self, subscription: Subscription, delivery: TopicDelivery) -> None:
         """A delivery has not arrived at once."""
-        delivery.number = self._keeping.numbers.draw()
-        delivery.settled = anyio.Event()
-        key = self._key(delivery.number)
-        self._deliveries.put(key, _row(subscription, delivery.publication), undo=delivery._withdraw, is_new=True)
-        if delivery.attempts:
-            self._attempts.put(key, dumps([delivery.attempts, delivery.due_at]), undo=nothing, is_new=True)
-        self._keeping.log.when_safe(delivery._became_safe)
+        self.rows.begin(self._topic.name, delivery, _row(subscription, delivery.publication))
 
-    def tried(self, delivery: Delivery) -> None:
+    def tried(self, delivery: TopicDelivery) -> None:
         """An attempt has failed, and there will be another one."""
-        self._attempts.put(self._key(delivery.number), dumps([delivery.attempts, delivery.due_at]))
+        self.rows.tried(self._topic.name, delivery)
 
-    def end(self, delivery: Delivery) -> None:
+    def end(self, delivery: TopicDelivery) -> None:
         """A delivery has arrived, or was given up."""
-        self._deliveries.delete(self._key(delivery.number))
-        self._attempts.delete(self._key(delivery.number))
+        self.rows.end(self._topic.name, delivery)
 
-    def left_for(self, subscription: Subscription) -> Iterator[Delivery]:
+    def left_for(self, subscription: Subscription) -> Iterator[TopicDelivery]:
         """The deliveries of earlier processes to this endpoint, in the order of publishing; they wait no longer."""
         by_endpoint = self._keeping.waiting.get(self._topic.name, {})
         for number in by_endpoint.pop((subscription.protocol, subscription.endpoint), ()):
-            row = self._deliveries.get(self._key(number))
-            if row is None:
+            if (left := self.rows.left(self._topic.name, number)) is None:
                 continue
+            row, attempts, due_at = left
             publication = _publication(row, self._topic)
             cause = self._topic._bus.note("deliver again", subscription, publication.message_id)
-            delivery = Delivery(publication, cause, number=number)
-            tried = self._attempts.get(self._key(number))
-            if tried is not None:
-                delivery.attempts, delivery.due_at = loads(tried)
-            yield delivery
+            yield TopicDelivery(publication=publication, cause=cause, number=number, attempts=attempts, due_at=due_at)
         if not by_endpoint:
             self._keeping.waiting.pop(self._topic.name, None)
 
@@ -171,12 +130,9 @@ class KeptTopic:
     def close(self) -> None:
         """The topic was deleted: a fact, and so is that nobody waits for its deliveries."""
         self._keeping.waiting.pop(self._topic.name, None)
-        for space in (self._deliveries, self._attempts, self._keeping.endpoints):
+        for space in (self.rows.deliveries, self.rows.attempts, self._keeping.endpoints):
             for key, _ in list(rows_of(space, self._topic.name)):
                 space.delete(key)
-
-    def _key(self, number: int) -> str:
-        return number_key(self._topic.name, number)
 
     def _endpoint_key(self, protocol: str, url: str) -> str:
         return SEPARATOR.join((self._topic.name, protocol, url))

@@ -20,7 +20,7 @@ from triggers.sns.settings import (
 )
 
 if TYPE_CHECKING:
-    from triggers.sns.keeping import Delivery
+    from triggers.sns.keeping import TopicDelivery
     from triggers.sns.subscribing import SubscribedTopic
 
 
@@ -51,7 +51,7 @@ class Subscription:
         """What confirms it, while it is pending."""
         self.token_expires_at = 0.0
         self.unsubscribe_url = f"https://sns.{topic.region}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={arn}"
-        self.held_back: dict[str, deque[Delivery]] = {}
+        self.held_back: dict[str, deque[TopicDelivery]] = {}
         """FIFO topics only: by message group, what waits behind a delivery that is being retried."""
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """SQS: queues to send to, to receive from, and to put dead letters in."""
 
+from triggers.batches import BatchFailure
 from triggers.sqs.errors import (
     InvalidMessageContents,
     InvalidParameterValue,
@@ -9,7 +10,6 @@ from triggers.sqs.errors import (
     SQSError,
 )
 from triggers.sqs.messages import (
-    BatchFailure,
     DeleteBatchResult,
     QueueStatistics,
     ReceivedMessage,

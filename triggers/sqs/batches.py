@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from eventbus.errors import ConfigurationError
+from triggers.batches import each
 from triggers.sqs import attributes as message_attributes
 from triggers.sqs.errors import BatchRequestTooLong, SQSError
-from triggers.sqs.messages import BatchFailure, DeleteBatchResult, ReceivedMessage, SendBatchResult, SentMessage
+from triggers.sqs.messages import DeleteBatchResult, ReceivedMessage, SendBatchResult, SentMessage
 from triggers.sqs.validation import check_entries
 
 _ENTRY_KEYS = {"id", "body", "attributes", "delay_seconds", "group_id", "deduplication_id", "trace_header"}
@@ -21,14 +23,7 @@ def send_batch(send: Callable[..., SentMessage], entries: Iterable[Mapping[str, 
     total = sum(_size(arguments) for _, arguments in batch)
     if total > limit:
         raise BatchRequestTooLong(total, limit)
-    successful: dict[str, SentMessage] = {}
-    failed: list[BatchFailure] = []
-    for entry_id, arguments in batch:
-        try:
-            successful[entry_id] = send(**arguments)
-        except SQSError as error:
-            failed.append(BatchFailure(entry_id, error.code, error.message))
-    return SendBatchResult(successful, tuple(failed))
+    return SendBatchResult(*each(((entry_id, partial(send, **arguments)) for entry_id, arguments in batch), SQSError))
 
 
 def _entry(position: int, entry: Any) -> tuple[str, dict[str, Any]]:
@@ -56,16 +51,10 @@ def change_batch(
     """Change the visibility of every message of a batch with `change`; entries are id, message and seconds."""
     batch = list(entries)
     check_entries([entry_id for entry_id, _, _ in batch], "ChangeMessageVisibilityBatchRequestEntry")
-    successful: list[str] = []
-    failed: list[BatchFailure] = []
-    for entry_id, message, timeout in batch:
-        try:
-            change(message, timeout)
-        except SQSError as error:
-            failed.append(BatchFailure(entry_id, error.code, error.message))
-        else:
-            successful.append(entry_id)
-    return DeleteBatchResult(tuple(successful), tuple(failed))
+    changed, failed = each(
+        ((entry_id, partial(change, message, timeout)) for entry_id, message, timeout in batch), SQSError
+    )
+    return DeleteBatchResult(tuple(changed), failed)
 
 
 def delete_batch(
@@ -74,13 +63,5 @@ def delete_batch(
     """Delete every message of a batch with `delete`."""
     batch = {str(position): message for position, message in enumerate(messages)}
     check_entries(list(batch), "DeleteMessageBatchRequestEntry")
-    successful: list[str] = []
-    failed: list[BatchFailure] = []
-    for entry_id, message in batch.items():
-        try:
-            delete(message)
-        except SQSError as error:
-            failed.append(BatchFailure(entry_id, error.code, error.message))
-        else:
-            successful.append(entry_id)
-    return DeleteBatchResult(tuple(successful), tuple(failed))
+    deleted, failed = each(((entry_id, partial(delete, message)) for entry_id, message in batch.items()), SQSError)
+    return DeleteBatchResult(tuple(deleted), failed)

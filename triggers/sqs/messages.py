@@ -14,6 +14,7 @@ import attrs
 from eventbus.delivery import payload
 from eventbus.delivery.targets import MessageAttributes
 from eventbus.telemetry.trace import Cause
+from triggers.batches import BatchFailure
 from triggers.sqs import attributes as message_attributes
 from triggers.sqs.errors import ReceiptHandleIsInvalid
 
@@ -135,16 +136,6 @@ class SentMessage:
     md5_of_message_attributes: str | None = None
     sequence_number: str | None = None
     """Twenty digits, growing; only on FIFO queues."""
-
-
-@attrs.frozen
-class BatchFailure:
-    """One entry of a batch that was refused while others were taken."""
-
-    id: str
-    code: str
-    message: str
-    sender_fault: bool = True
 
 
 @attrs.frozen

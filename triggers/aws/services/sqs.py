@@ -18,7 +18,8 @@ from triggers.sqs.settings import parse_attributes
 from triggers.sqs.validation import check_entries
 
 if TYPE_CHECKING:
-    from triggers.sqs.messages import BatchFailure, SentMessage
+    from triggers.batches import BatchFailure
+    from triggers.sqs.messages import SentMessage
 
 _SHOWN_ALWAYS = "All"
 
