@@ -14,6 +14,7 @@ from anyio.from_thread import start_blocking_portal
 
 from eventbus import EventBus, VirtualClock
 from tests.aws.conftest import queue_with_arn
+from tests.aws.packages import made_role, zipped
 from triggers.aws.app import App
 from triggers.aws.clients import AWS
 from triggers.aws.journal import is_kept
@@ -210,3 +211,60 @@ def test_what_cannot_be_read_or_done_is_told_and_the_rest_is_done(
 )
 def test_what_sets_something_up_is_kept(service: str, operation: str, kept: bool) -> None:
     assert is_kept(service, operation) is kept
+
+
+def of_functions() -> Any:
+    """What clients see of functions and of what is wired to them."""
+    functions, tables, events, schedules = (client(n) for n in ("lambda", "dynamodb", "events", "scheduler"))
+    unstable = ("LastModified", "StateTransitionReason", "State", "CreationDateTime")
+    names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
+    return {
+        "functions": names,
+        "versions": [
+            (one["Version"], one["CodeSha256"], one.get("Environment"))
+            for name in names
+            for one in functions.list_versions_by_function(FunctionName=name)["Versions"]
+        ],
+        "aliases": [functions.list_aliases(FunctionName=name)["Aliases"] for name in names],
+        "mappings": [
+            {key: value for key, value in mapping.items() if key not in unstable}
+            for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
+        ],
+        "tables": tables.list_tables()["TableNames"],
+        "rules": [(rule["Name"], rule.get("EventPattern")) for rule in events.list_rules()["Rules"]],
+        "schedules": [schedule["Name"] for schedule in schedules.list_schedules()["Schedules"]],
+    }
+
+
+def test_functions_and_what_is_wired_to_them_are_there_again(tmp_path: Path) -> None:
+    """From their archives, with versions, aliases and mappings under the same ids; a flow goes on."""
+    with served(tmp_path / "bus.db"):
+        functions, tables, events = (client(name) for name in ("lambda", "dynamodb", "events"))
+        role = made_role(client("iam"), Action=["dynamodb:*", "sqs:*"], Resource="*")
+        package = zipped(app="import os\ndef handler(event, context):\n    return [os.environ['STAGE'], event]\n")
+        environment = {"Variables": {"STAGE": "one"}}
+        arn = functions.create_function(
+            FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": package},
+            Environment=environment,
+        )["FunctionArn"]  # fmt: skip
+        functions.publish_version(FunctionName="f")
+        functions.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+        functions.update_function_configuration(FunctionName="f", Environment={"Variables": {"STAGE": "two"}})
+        _, queue = queue_with_arn(client("sqs"), "work")
+        functions.create_event_source_mapping(FunctionName="f:live", EventSourceArn=queue)
+        tables.create_table(
+            TableName="orders", BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        )  # fmt: skip
+        tables.put_item(TableName="orders", Item={"id": {"S": "1"}})
+        events.put_rule(Name="placed", EventPattern='{"source": ["shop"]}')
+        events.put_targets(Rule="placed", Targets=[{"Id": "1", "Arn": arn}])
+        before = of_functions()
+    with served(tmp_path / "bus.db"):
+        assert of_functions() == before
+        functions = client("lambda")
+        for qualifier, stage in (("live", "one"), ("$LATEST", "two")):
+            answer = functions.invoke(FunctionName="f", Qualifier=qualifier, Payload=b"1")["Payload"].read()
+            assert json.loads(answer) == [stage, 1]
+        assert client("dynamodb").scan(TableName="orders")["Items"] == [{"id": {"S": "1"}}]
