@@ -21,6 +21,7 @@ from eventbus.execution.thread import ThreadEnvironment
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.clock import Timer
+    from eventbus.delivery.lane import Lane
     from eventbus.execution.concurrency import Pool
     from eventbus.functions.configuration import Configuration
     from eventbus.functions.function import Function
@@ -119,7 +120,7 @@ class Environments(Settling):
                 environment = self._make()
                 begin = partial(self.bus.start_task, environment.run)
             environment.holds_unit = True
-        self.bus.gauges.taken(self, environment)
+        self.bus.gauges.taken(self._lane, environment)
         if self.bus.clock.is_virtual:
             self.bus.dispatcher.begin(environment, begin)
         else:
