@@ -379,7 +379,7 @@ def test_allow_writes_the_statement_that_add_permission_would(function: Function
 @pytest.mark.parametrize(
     "source",
     [S3, Photos(), "123456789012", "*", "arn:aws:iam::123456789012:role/caller", "arn:aws:iam::111122223333:root"],
-    ids=str,
+    ids=["service", "source", "account", "anyone", "role", "other account"],
 )
 def test_allowing_twice_changes_nothing(function: Function, source: Any) -> None:
     """One statement, one version."""

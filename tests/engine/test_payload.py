@@ -56,7 +56,7 @@ Pair = namedtuple("Pair", "left right")
 def name_of(value: object) -> str:
     """A short name for a row of a table."""
     try:
-        return repr(value)[:30]
+        return repr(value).partition(" at 0x")[0][:30]
     except (ValueError, RecursionError):
         return type(value).__name__
 

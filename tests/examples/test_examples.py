@@ -24,7 +24,7 @@ SHOWS = {
         "kept: [('a', 300), ('c', 150)]\nlogged: ['keeping a\\n', 'keeping c\\n']\nmeasured: 450 in 2 orders\n",
     ],
     "deploy_with_boto3.py": [
-        "function:ship is Pending\nThe function execution role does not have permissions to call ReceiveMessage on SQS",
+        "The function execution role does not have permissions to call ReceiveMessage on SQS",
         "Unhandled name 'json' is not defined\n",
         "live ships a pencil",
     ],
