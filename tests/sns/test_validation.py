@@ -1,4 +1,4 @@
-"""What SNS refuses, word by word (recorded against AWS where the sheet says so)."""
+"""What SNS refuses, word by word (recorded against AWS where a recording is known)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@
         ├── BatchRequestTooLong            400
         └── InvalidBatchEntryId            400
 
-The sheets hold few of these texts; they are the ones that users of SQS meet (query protocol codes, botocore 1.44.5).
+Few of these texts are recorded; they are the ones that users of SQS meet (query protocol codes, botocore 1.44.5).
 """
 
 from __future__ import annotations
