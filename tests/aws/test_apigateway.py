@@ -14,6 +14,7 @@ from eventbus.testing import Recorder
 from triggers.aws import AWS
 from triggers.aws.app import App
 from triggers.http.endpoints import Endpoints
+from triggers.http.function_urls import FunctionUrls
 
 
 @pytest.fixture
@@ -201,3 +202,18 @@ def test_an_api_declared_in_code_answers_at_the_port_too(bus: EventBus) -> None:
     api = HttpApi(bus)
     api.route("GET /", bus.add_function("f", Recorder(result="declared")), grant=True)
     assert ask(bus, f"{api.api_id}.execute-api.localhost", "/") == (200, b"declared")
+
+
+@pytest.mark.parametrize("how", ["url", "function"])
+def test_a_function_url_that_was_deleted_is_found_no_more(how: str) -> None:
+    """Neither when the URL itself was deleted, nor with its function."""
+    bus = EventBus()
+    function, urls = bus.add_function("f", Recorder()), bus.shared(FunctionUrls)
+    front = urls.create(function, auth_type="NONE").front
+    url_id = front.domain.partition(".")[0]
+    assert bus.shared(Endpoints).find(url_id) is front
+    if how == "url":
+        urls.delete(function)
+    else:
+        function.delete()
+    assert bus.shared(Endpoints).find(url_id) is None

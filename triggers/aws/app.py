@@ -25,7 +25,6 @@ from triggers.aws.protocols.rest import header_text, refuse_xml
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.execution.environment import Environment
-    from triggers.http.function_url import FunctionUrl
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -120,19 +119,8 @@ class App:
             await send({"type": "websocket.close", "code": 1008})
         elif (executed := execution.find(self._bus, scope, self._hosts)) is not None:
             await execution.serve(*executed, receive, send)
-        elif (url := self._function_url(scope)) is not None:
-            await url(scope, receive, send)
         else:
             await self._serve(scope, receive, send)
-
-    def _function_url(self, scope: MutableMapping[str, Any]) -> FunctionUrl | None:
-        """The function's URL that the Host names. Who may call it, from pages of other sites too, it says itself."""
-        host = next((value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"), "")
-        if ".lambda-url." not in host:
-            return None
-        from triggers.http.function_urls import FunctionUrls  # few need it, and serving starts faster without
-
-        return self._bus.shared(FunctionUrls).at_host(host)
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         held = _Held()

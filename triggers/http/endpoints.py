@@ -14,6 +14,7 @@ class Endpoints:
     """The fronts of one bus: `bus.shared(Endpoints)`. The id of one is the first part of its host name on AWS."""
 
     def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
         self._fronts: dict[str, Front] = {}
 
     def __iter__(self) -> Iterator[Front]:
@@ -28,8 +29,13 @@ class Endpoints:
         self._fronts.pop(_id(front), None)
 
     def find(self, endpoint_id: str) -> Front | None:
-        """The front with this id."""
-        return self._fronts.get(endpoint_id)
+        """The front with this id; that of a function which was deleted is gone with it."""
+        front = self._fronts.get(endpoint_id)
+        function = getattr(front, "function", None)
+        if front is not None and function is not None and self._bus.find(function.arn) is not function:
+            self.remove(front)
+            return None
+        return front
 
 
 def _id(front: Front) -> str:

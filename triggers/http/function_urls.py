@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from eventbus.errors import ResourceConflict, ResourceNotFound
+from triggers.http.endpoints import Endpoints
 from triggers.http.function_url import FunctionUrl
 
 if TYPE_CHECKING:
@@ -61,11 +62,6 @@ class FunctionUrls:
             raise ResourceNotFound("The resource you requested does not exist.")
         return kept
 
-    def at_host(self, host: str) -> FunctionUrl | None:
-        """The URL whose host name this is: on AWS, or `<id>.lambda-url.<region>.localhost`."""
-        url_id = host.partition(".")[0]
-        return next((kept.front for kept in self if kept.front.url_id == url_id), None)
-
     def update(self, function: Invocable, **options: Any) -> KeptUrl:
         """Change what is given; the address stays: UpdateFunctionUrlConfig. Raises what `create` raises."""
         kept = self.find(function)
@@ -77,7 +73,7 @@ class FunctionUrls:
 
     def delete(self, function: Invocable) -> None:
         """Take the URL away: DeleteFunctionUrlConfig. Raises ResourceNotFound."""
-        self.find(function)
+        self._bus.shared(Endpoints).remove(self.find(function).front)
         del self._by_arn[function.arn]
 
     def _forget_deleted(self) -> None:
