@@ -249,7 +249,14 @@ class TestCompressed:
         made = inflated(Request("POST", "/", "", {"content-encoding": "gzip"}, compress(b"{}")))
         assert (made.body, made.headers) == (b"{}", {})
 
-    @pytest.mark.parametrize("body", [b"nonsense", compress(b"x" * 100)[:-9], compress(b"0" * (11 * 2**20))])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            pytest.param(b"nonsense", id="no gzip"),
+            pytest.param(compress(b"x" * 100)[:-9], id="cut off"),
+            pytest.param(compress(b"0" * (11 * 2**20)), id="too large"),
+        ],
+    )
     def test_what_is_no_gzip_or_too_large_is_refused(self, body: bytes) -> None:
         with pytest.raises(Malformed):
             inflated(Request("POST", "/", "", {"content-encoding": "gzip"}, body))
