@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.lowlevel import checkpoint
 
+from eventbus.execution.environment import Environment, Phase
+
 if TYPE_CHECKING:
     from eventbus.delivery.lane import Lane
-    from eventbus.execution.environment import Environment
 
 THREAD_TURN = 0.05
 """Seconds of real time that a handler in a thread or a process has for itself before the next environment begins."""
@@ -52,6 +53,8 @@ class Dispatcher:
 
     async def _begin_next(self) -> None:
         environment, begin = self._beginning.popleft()
+        if environment.phase is Phase.GONE:
+            return  # it was chosen, and then the bus was left
         begin()
         await checkpoint()
         if environment.isolation != "task":

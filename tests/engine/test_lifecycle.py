@@ -136,6 +136,19 @@ async def test_leaving_lets_running_handlers_finish_and_reports_the_rest(caplog:
     assert "count=2" in caplog.text
 
 
+@pytest.mark.parametrize("attempt", range(20))
+async def test_a_bus_can_be_left_right_after_an_event_was_pushed_to_an_idle_function(attempt: int) -> None:
+    """Whichever task trio ends first: the environment that was to take the event, or the one that was to wake it."""
+    bus = make_bus()
+    bus.add_function("f", Recorder()).allow(S3)
+    async with bus:
+        await bus.push("f", "first", source=S3)
+        await bus.wait_idle()
+        await bus.push("f", "last", source=S3)
+    s = bus.statistics()
+    assert (s.accepted, s.finished + s.dead_lettered) == (2, 2)
+
+
 async def test_a_handler_that_outlasts_the_grace_is_cancelled() -> None:
     """Its event is dead-lettered, and the bus ends."""
     bus, gate = make_bus(grace=0.01), Gate()
