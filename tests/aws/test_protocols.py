@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from botocore.model import OperationModel, Shape, StructureShape
 from botocore.parsers import create_parser
+from botocore.validate import ParamValidator
 
 from tests.aws.generated import SERVICES, request_of, structure
 from triggers.aws import protocols
 from triggers.aws.models import find_route, protocol_of, service_model
+from triggers.aws.protocols.layouts import layout_of_input
 
 SEEDS = range(4)
 
@@ -74,6 +76,52 @@ def test_what_we_answer_botocore_reads_as_what_was_meant(service: str) -> None:
             if payload is not None:
                 values.setdefault(payload, b"" if is_bytes else "")
             assert comparable(parsed) == comparable(values), operation.name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_taken_at_once_is_what_botocores_validator_takes(service: str) -> None:
+    """Good inputs but for a few are taken without it; of spoiled ones none that it has something against."""
+    taken = refused = 0
+    validator = ParamValidator()
+    for operation in operations(service):
+        layout = layout_of_input(operation)
+        if layout is None:
+            continue
+        for seed in range(12):
+            random = Random(f"{operation.name}{seed}")
+            values = structure(layout.shape, random, is_full=seed == 0)  # type: ignore[arg-type]
+            taken += layout.accepts(values)
+            spoiled = spoil(values, random)
+            if validator.validate(spoiled, layout.shape).has_errors():
+                refused += 1
+                assert not layout.accepts(spoiled), (operation.name, spoiled)
+    assert taken
+    assert refused
+
+
+def test_a_layout_that_contains_itself_is_made_once() -> None:
+    """However deep a value is nested, nothing more is remembered of the model."""
+    layout = layout_of_input(service_model("dynamodb").operation_model("PutItem"))
+    assert layout is not None
+    attribute = layout.members["Item"][1].item
+    assert attribute.members["M"][1].item is attribute
+    assert attribute.members["L"][1].item is attribute
+
+
+def spoil(value: Any, random: Random) -> Any:
+    """The value with something wrong somewhere: left out, added, emptied or of another kind."""
+    if isinstance(value, dict) and value:
+        key = random.choice(sorted(value))
+        match random.randrange(5):
+            case 0:
+                return {k: v for k, v in value.items() if k != key}
+            case 1:
+                return {**value, "NoSuchMember": 1}
+            case _:
+                return {**value, key: spoil(value[key], random)}
+    if isinstance(value, list) and value and random.random() < 0.7:
+        return [spoil(value[0], random), *value[1:]]
+    return random.choice([None, 1, True, "", "text", b"", [], {}, 1.5, -1])
 
 
 class LowerCase(dict[str, str]):

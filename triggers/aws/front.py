@@ -28,6 +28,7 @@ from triggers.aws.identity import Identities
 from triggers.aws.journal import Entry, Journal, about, is_kept, kept_headers, made
 from triggers.aws.models import operation_model, protocol_of
 from triggers.aws.protocols import Protocol
+from triggers.aws.protocols.layouts import layout_of_input
 from triggers.aws.services import ServiceMap
 from triggers.aws.services.deeds import Deed, Input, Result
 
@@ -297,10 +298,10 @@ def _spoken(request: Request, protocol: Protocol) -> Protocol:
 
 def _validate(operation: OperationModel, given: Input) -> None:
     """Raise Invalid unless the input has what is required, each of its kind."""
-    shape = operation.input_shape
-    if shape is None:
+    layout = layout_of_input(operation)
+    if layout is None or layout.accepts(given):
         return
-    report = _VALIDATOR.validate(given, shape)
+    report = _VALIDATOR.validate(given, layout.shape)
     if report.has_errors():
         raise Invalid(report.generate_report())
 

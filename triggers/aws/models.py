@@ -76,7 +76,7 @@ def operation_model(service: str, name: str, protocol: Protocol | None = None) -
     return model.operation_model(name)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Route:
     """Where requests for one operation of a rest service go."""
 
@@ -90,6 +90,29 @@ class Route:
     """Headers that must be there."""
     is_deprecated: bool
     """Whether another operation has taken its place, at the same path."""
+    names: frozenset[str] = attrs.field(init=False)
+    """The names of the marks."""
+    values: tuple[tuple[str, str], ...] = attrs.field(init=False)
+    """The marks that need a certain value."""
+    pattern: re.Pattern[str] = attrs.field(init=False)
+    labels: tuple[str, ...] = attrs.field(init=False)
+    """How the groups of the pattern are called."""
+
+    @names.default
+    def _names(self) -> frozenset[str]:
+        return frozenset(name for name, _ in self.marks)
+
+    @values.default
+    def _values(self) -> tuple[tuple[str, str], ...]:
+        return tuple((name, value) for name, value in self.marks if value is not None)
+
+    @pattern.default
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("/".join(map(_expression, self.segments)), re.DOTALL)
+
+    @labels.default
+    def _labels(self) -> tuple[str, ...]:
+        return tuple(found[1] for segment in self.segments if (found := _LABEL.fullmatch(segment)))
 
     @property
     def precision(self) -> tuple[int, int, int]:
@@ -97,34 +120,27 @@ class Route:
         fixed = sum(not segment.startswith("{") for segment in self.segments)
         return len(self.marks) + len(self.headers), fixed, len(self.segments)
 
-    def match(self, parts: list[str]) -> dict[str, str] | None:
-        """The labels of a path that this route describes, else None."""
-        labels: dict[str, str] = {}
-        for at, segment in enumerate(self.segments):
-            found = _LABEL.fullmatch(segment)
-            if found is None:
-                if at >= len(parts) or parts[at] != segment:
-                    return None
-            elif found[2]:
-                after = len(self.segments) - at - 1
-                end = len(parts) - after
-                if end <= at or parts[end:] != list(self.segments[at + 1 :]) or not any(parts[at:end]):
-                    return None
-                labels[found[1]] = decoded("/".join(parts[at:end]))
-                return labels
-            elif at >= len(parts) or not parts[at]:
-                return None
-            else:
-                labels[found[1]] = decoded(parts[at])
-        return labels if len(parts) == len(self.segments) else None
+    def match(self, path: str) -> dict[str, str] | None:
+        """The labels of a path, without its first slash, that this route describes; else None."""
+        found = self.pattern.fullmatch(path)
+        if found is None:
+            return None
+        return {name: decoded(text) for name, text in zip(self.labels, found.groups(), strict=True)}
 
     def is_marked(self, request: Request) -> bool:
-        """Whether query string and headers have what this route needs."""
-        for name, value in self.marks:
-            given = request.parameter(name)
-            if given is None or (value is not None and given != value):
+        """Whether a query string that has the names of the marks, and the headers, have all that this route needs."""
+        for name, value in self.values:
+            if request.parameter(name) != value:
                 return False
-        return all(name in request.headers for name in self.headers)
+        return not self.headers or all(name in request.headers for name in self.headers)
+
+
+def _expression(segment: str) -> str:
+    """A part of a path as a regular expression: a greedy label takes slashes too, but not nothing else."""
+    label = _LABEL.fullmatch(segment)
+    if label is None:
+        return re.escape(segment)
+    return "(/*[^/].*)" if label[2] else "([^/]+)"
 
 
 @cache
@@ -168,24 +184,17 @@ def find_route(service: str, request: Request) -> tuple[str, dict[str, str]]:
 
     What lacks something that is required is for the operation that comes nearest: its input says what is missing.
     """
-    parts = request.path.removeprefix("/").split("/")
-    if service == "lambda" and not parts[-1]:
-        parts.pop()  # some clients end some of Lambda's paths with a slash, as its documentation did
-    if len(parts) > 1 and not parts[-1] and service == "s3" and len(parts) == 2:
-        parts.pop()  # a bucket, with or without a slash behind it
-    nearest: tuple[str, dict[str, str]] | None = None
-    matched: dict[tuple[str, ...], dict[str, str] | None] = {}  # most routes of S3 have one of two paths
+    path = request.path.removeprefix("/")
+    if service == "lambda" or (service == "s3" and path.find("/") == len(path) - 1):
+        path = path.removesuffix("/")  # a bucket, or, as some clients have it, a path of Lambda's that ends in a slash
     names = {name for name, _ in request.query}
-    for route in routes(service).get(request.method, ()):
-        if route.segments not in matched:
-            matched[route.segments] = route.match(parts)
-        labels = matched[route.segments]
-        if labels is None:
-            continue
-        if route.is_marked(request):
+    some = routes(service).get(request.method, ())
+    for route in some:
+        if route.names <= names and route.is_marked(request) and (labels := route.match(path)) is not None:
             return route.operation, labels
-        if nearest is None and not any(value is None and name not in names for name, value in route.marks):
-            nearest = route.operation, labels
-    if nearest is None:
-        raise UnknownOperation(f"{service} has no operation at {request.method} {request.path[:200]}")
-    return nearest
+    for route in some:
+        if all(value is not None or name in names for name, value in route.marks):
+            labels = route.match(path)
+            if labels is not None:
+                return route.operation, labels
+    raise UnknownOperation(f"{service} has no operation at {request.method} {request.path[:200]}")

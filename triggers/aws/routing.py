@@ -126,4 +126,4 @@ def with_bucket_in_path(request: Request) -> Request:
     if found is None or found["bucket"] == "s3":
         return request
     path = request.path if request.path.startswith("/") else f"/{request.path}"
-    return attrs.evolve(request, path=f"/{found['bucket']}{path}")
+    return Request(request.method, f"/{found['bucket']}{path}", request.query_string, request.headers, request.body)

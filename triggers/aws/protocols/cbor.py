@@ -6,11 +6,12 @@ import struct
 from datetime import datetime
 from typing import Any
 
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import OperationModel, Shape
 
 from triggers.aws.errors import Malformed
 from triggers.aws.http import Request, Response
 from triggers.aws.protocols.json import read as read_json
+from triggers.aws.protocols.layouts import Layout, layout_of_input, layout_of_output
 from triggers.aws.protocols.values import DEEPEST, read_instant, write_instant
 
 _SIMPLE = {20: False, 21: True, 22: None, 23: None}
@@ -130,50 +131,50 @@ def load(body: bytes) -> Any:
     return _Reader(body).document()
 
 
-def read(shape: Shape, value: Any, depth: int = 0) -> Any:
+def read(layout: Layout, value: Any, depth: int = 0) -> Any:
     """What a CBOR value stands for: as in JSON, but for instants and bytes, which it has itself."""
     if depth > DEEPEST:
         raise Malformed(f"the input is nested deeper than {DEEPEST} levels")
-    if isinstance(shape, StructureShape) and isinstance(value, dict):
-        members = (
-            (name, member, value.get(member.serialization.get("name", name))) for name, member in shape.members.items()
-        )
+    if layout.kind == "structure" and isinstance(value, dict):
+        members = ((name, member, value.get(key)) for key, (name, member) in layout.members.items())
         return {name: read(member, item, depth + 1) for name, member, item in members if item is not None}
-    if isinstance(shape, ListShape) and isinstance(value, list):
-        return [read(shape.member, item, depth + 1) for item in value]
-    if isinstance(shape, MapShape) and isinstance(value, dict):
-        return {key: read(shape.value, item, depth + 1) for key, item in value.items() if item is not None}
-    if shape.type_name == "blob" and isinstance(value, bytes):
+    if layout.kind == "list" and isinstance(value, list):
+        return [read(layout.item, item, depth + 1) for item in value]
+    if layout.kind == "map" and isinstance(value, dict):
+        return {key: read(layout.item, item, depth + 1) for key, item in value.items() if item is not None}
+    if layout.kind == "blob" and isinstance(value, bytes):
         return value
-    if shape.type_name == "timestamp" and isinstance(value, datetime):
+    if layout.kind == "timestamp" and isinstance(value, datetime):
         return value
     if isinstance(value, (bytes, datetime)):
-        raise Malformed(f"a value of type {type(value).__name__} was found where a {shape.type_name} was expected")
-    return read_json(shape, value, depth)
+        raise Malformed(f"a value of type {type(value).__name__} was found where a {layout.kind} was expected")
+    return read_json(layout, value, depth)
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
-def write(shape: Shape, value: Any, out: bytearray) -> None:
+def write(layout: Layout, value: Any, out: bytearray) -> None:
     """Append a value; members that are None are left out."""
-    if isinstance(shape, StructureShape):
-        members = [(n, m, value[n]) for n, m in shape.members.items() if value.get(n) is not None]
+    if layout.kind == "structure":
+        members = [
+            (key, one, value[name]) for key, (name, one) in layout.members.items() if value.get(name) is not None
+        ]
         _head(5, len(members), out)
-        for name, member, item in members:
-            _string(str(member.serialization.get("name", name)), out)
+        for key, member, item in members:
+            _string(key, out)
             write(member, item, out)
-    elif isinstance(shape, ListShape):
+    elif layout.kind == "list":
         _head(4, len(value), out)
         for item in value:
-            write(shape.member, item, out)
-    elif isinstance(shape, MapShape):
+            write(layout.item, item, out)
+    elif layout.kind == "map":
         _head(5, len(value), out)
         for key, item in value.items():
             _string(key, out)
-            write(shape.value, item, out)
+            write(layout.item, item, out)
     else:
-        _write_scalar(shape, value, out)
+        _write_scalar(layout.shape, value, out)
 
 
 def _write_scalar(shape: Shape, value: Any, out: bytearray) -> None:
@@ -214,21 +215,22 @@ def _head(major: int, count: int, out: bytearray) -> None:
 
 def parse(operation: OperationModel, request: Request) -> dict[str, Any]:
     """The operation's input. Raises Malformed."""
-    shape = operation.input_shape
+    layout = layout_of_input(operation)
     value = load(request.body) if request.body else {}
-    if shape is None:
+    if layout is None:
         return {}
     if not isinstance(value, dict):
         raise Malformed("the body is not a CBOR map")
-    values: dict[str, Any] = read(shape, value)
+    values: dict[str, Any] = read(layout, value)
     return values
 
 
 def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -> Response:
     """The response to an operation that went well."""
     out = bytearray()
-    if operation.output_shape is not None:
-        write(operation.output_shape, result, out)
+    layout = layout_of_output(operation)
+    if layout is not None:
+        write(layout, result, out)
     return Response(200, _headers(request_id), bytes(out))
 
 

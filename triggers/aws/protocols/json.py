@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import orjson
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import OperationModel, Shape
 
 from triggers.aws.errors import Malformed
 from triggers.aws.http import Request, Response
+from triggers.aws.protocols.layouts import Layout, layout_of, layout_of_input, layout_of_output
 from triggers.aws.protocols.values import (
     DEEPEST,
     format_of,
-    name_of,
     read_base64,
     read_float,
     read_instant,
@@ -46,37 +46,40 @@ def dump(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def read(shape: Shape, value: Any, depth: int = 0) -> Any:
+def read(layout: Layout, value: Any, depth: int = 0) -> Any:
     """What a JSON value stands for. Raises Malformed where it is not of the shape's kind; null counts as absent."""
     if depth > DEEPEST:
         raise Malformed(f"the input is nested deeper than {DEEPEST} levels")
-    if isinstance(shape, StructureShape):
-        return _read_structure(shape, value, depth)
-    if isinstance(shape, ListShape):
-        if not isinstance(value, list):
-            raise _unlike("list", value)
-        return [None if item is None else read(shape.member, item, depth + 1) for item in value]
-    if isinstance(shape, MapShape):
-        if not isinstance(value, dict):
-            raise _unlike("map", value)
-        return {key: read(shape.value, item, depth + 1) for key, item in value.items() if item is not None}
-    return _read_scalar(shape, value)
+    match layout.kind:
+        case "structure":
+            return _read_structure(layout, value, depth)
+        case "list":
+            if not isinstance(value, list):
+                raise _unlike("list", value)
+            return [None if item is None else read(layout.item, item, depth + 1) for item in value]
+        case "map":
+            if not isinstance(value, dict):
+                raise _unlike("map", value)
+            return {key: read(layout.item, item, depth + 1) for key, item in value.items() if item is not None}
+        case _:
+            return read_scalar(layout.shape, value)
 
 
-def _read_structure(shape: StructureShape, value: Any, depth: int) -> Any:
-    if shape.is_document_type:
+def _read_structure(layout: Layout, value: Any, depth: int) -> Any:
+    if layout.is_document:
         return value
     if not isinstance(value, dict):
         raise _unlike("structure", value)
-    values = {}
-    for name, member in shape.members.items():
-        item = value.get(name_of(member, name))
-        if item is not None and member.serialization.get("location") is None:
+    values, members = {}, layout.members
+    for key, item in value.items():
+        if item is not None and key in members:
+            name, member = members[key]
             values[name] = read(member, item, depth + 1)
     return values
 
 
-def _read_scalar(shape: Shape, value: Any) -> Any:
+def read_scalar(shape: Shape, value: Any) -> Any:
+    """What a JSON value stands for that has no others in it. Raises Malformed."""
     kind = shape.type_name
     if kind == "timestamp":
         return read_instant(value, format_of(shape, TIMESTAMPS))
@@ -98,23 +101,23 @@ def _unlike(kind: str, value: Any) -> Malformed:
     return Malformed(f"a value of type {type(value).__name__} was found where a {kind} was expected")
 
 
-def write(shape: Shape, value: Any) -> Any:
+def write(layout: Layout, value: Any) -> Any:
     """A value as JSON has it; members that are None, or belong elsewhere in the response, are left out."""
-    if isinstance(shape, StructureShape):
-        if shape.is_document_type:
+    match layout.kind:
+        case "structure" if layout.is_document:
             return value
-        return {
-            name_of(member, name): write(member, value[name])
-            for name, member in shape.members.items()
-            if value.get(name) is not None and member.serialization.get("location") is None
-        }
-    if isinstance(shape, ListShape):
-        return [write(shape.member, item) for item in value]
-    if isinstance(shape, MapShape):
-        return {key: write(shape.value, item) for key, item in value.items()}
-    match shape.type_name:
+        case "structure":
+            return {
+                key: write(member, value[name])
+                for key, (name, member) in layout.members.items()
+                if value.get(name) is not None
+            }
+        case "list":
+            return [write(layout.item, item) for item in value]
+        case "map":
+            return {key: write(layout.item, item) for key, item in value.items()}
         case "timestamp":
-            return write_instant(value, format_of(shape, TIMESTAMPS))
+            return write_instant(value, format_of(layout.shape, TIMESTAMPS))
         case "blob":
             return write_base64(value)
         case "float" | "double":
@@ -129,18 +132,18 @@ def write(shape: Shape, value: Any) -> Any:
 
 def parse(operation: OperationModel, request: Request) -> dict[str, Any]:
     """The operation's input. Raises Malformed."""
-    shape = operation.input_shape
+    layout = layout_of_input(operation)
     value = load(request.body) if request.body else {}
-    if shape is None:
+    if layout is None:
         return {}
-    values: dict[str, Any] = read(shape, value)
+    values: dict[str, Any] = read(layout, value)
     return values
 
 
 def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -> Response:
     """The response to an operation that went well."""
-    shape = operation.output_shape
-    body = b"" if shape is None else dump(write(shape, result))
+    layout = layout_of_output(operation)
+    body = b"" if layout is None else dump(write(layout, result))
     return Response(200, _headers(operation, request_id), body)
 
 
@@ -155,6 +158,6 @@ def refuse(
     """The response to an operation that was refused; `kind` is the error's shape, `fields` its other members."""
     shapes = () if operation is None else operation.service_model.error_shapes
     shape = next((shape for shape in shapes if shape.name == kind), None)
-    members = fields if shape is None else {**fields, **write(shape, fields)}
+    members = fields if shape is None or operation is None else {**fields, **write(layout_of(operation, shape), fields)}
     body = {"__type": kind, "message": message, **members}
     return Response(status, _headers(operation, request_id), dump(body))

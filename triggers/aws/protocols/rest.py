@@ -17,6 +17,7 @@ from triggers.aws.errors import Malformed
 from triggers.aws.http import Request, Response, pairs
 from triggers.aws.protocols import eventstream, xml
 from triggers.aws.protocols import json as json_bodies
+from triggers.aws.protocols.layouts import layout_of
 from triggers.aws.protocols.values import name_of, read_text, write_text
 
 XML = "rest-xml"
@@ -51,70 +52,87 @@ def parse(operation: OperationModel, request: Request, labels: Mapping[str, str]
     shape = operation.input_shape
     if shape is None:
         return {}
-    values: dict[str, Any] = {}
-    query: dict[str, list[str]] = {}
-    for key, value in request.query:
-        query.setdefault(key, []).append(value)
     plan = _plan(operation)
-    for name, member, header in plan.members:
-        if header is not None and header not in request.headers:
-            continue  # of the fifty members of a PutObject, most are not there
-        found = _bound(name, member, request, query, labels, plan.bound)
-        if found is not None:
+    values: dict[str, Any] = {}
+    for name, key, member in plan.labels:
+        if key in labels:
+            values[name] = read_text(member, labels[key], "iso8601")
+    if plan.query or plan.free:
+        _read_query(plan, request, values)
+    for header, text in request.headers.items():
+        bound = plan.headers.get(header)
+        if bound is not None:
+            values[bound[0]] = _read_header(bound[1], text)
+    for name, prefix in plan.prefixes:
+        found = {k[len(prefix) :]: v for k, v in request.headers.items() if k.startswith(prefix) and k != prefix}
+        if found:
             values[name] = found
-    _read_body(operation, shape, request, values)
+    _read_body(operation, shape, request, values, plan.has_body)
     return values
 
 
 @attrs.frozen
 class _Plan:
-    """Where the members of an operation's input stand in a request."""
+    """Where the members of an operation's input stand in a request: each with its name on the wire."""
 
-    members: list[tuple[str, Shape, str | None]]
-    """Those outside of the body; with the header, in lower case, that has to be there."""
+    labels: list[tuple[str, str, Shape]]
+    query: list[tuple[str, str, Shape]]
+    free: list[tuple[str, MapShape]]
+    """Members that take all the parameters that no other member is bound to."""
     bound: set[str]
-    """Parameters of the query string that have a member of their own."""
+    """Those parameters."""
+    headers: dict[str, tuple[str, Shape]]
+    """By the header, in lower case: of the fifty members of a PutObject, most are not there."""
+    prefixes: list[tuple[str, str]]
+    """Members that take all headers which begin so."""
+    has_body: bool
+    """Whether the body has members, where it isn't one itself."""
 
 
 @cache
 def _plan(operation: OperationModel) -> _Plan:
     """The plan of an operation; botocore makes one object of each."""
-    members: list[tuple[str, Shape, str | None]] = []
     bound = {key for key, _ in pairs(operation.http["requestUri"].partition("?")[2])}
+    plan = _Plan([], [], [], bound, {}, [], has_members_in_body(operation.input_shape))
     assert operation.input_shape is not None
     for name, member in operation.input_shape.members.items():
-        where, key = member.serialization.get("location"), name_of(member, name)
-        if where == "querystring":
-            bound.add(key)
-        if where is not None:
-            members.append((name, member, key.lower() if where == "header" else None))
-    return _Plan(members, bound)
+        key = name_of(member, name)
+        match member.serialization.get("location"):
+            case "uri":
+                plan.labels.append((name, key, member))
+            case "querystring" if isinstance(member, MapShape):
+                plan.free.append((name, member))
+                plan.bound.add(key)
+            case "querystring":
+                plan.query.append((name, key, member))
+                plan.bound.add(key)
+            case "header":
+                plan.headers[key.lower()] = name, member
+            case "headers":
+                plan.prefixes.append((name, key.lower()))
+    return plan
 
 
-def _bound(
-    name: str, member: Shape, request: Request, query: dict[str, list[str]], labels: Mapping[str, str], bound: set[str]
-) -> Any:
-    """What path, query string and headers say of a member; None if nothing."""
-    key = name_of(member, name)
-    match member.serialization.get("location"):
-        case "uri":
-            return None if key not in labels else read_text(member, labels[key], "iso8601")
-        case "querystring" if isinstance(member, MapShape):
-            is_list = isinstance(member.value, ListShape)
-            free = {k: v if is_list else v[0] for k, v in query.items() if k not in bound}
-            return free or None
-        case "querystring" if isinstance(member, ListShape):
-            return [read_text(member.member, text, "iso8601") for text in query[key]] if key in query else None
-        case "querystring":
-            return read_text(member, query[key][0], "iso8601") if key in query else None
-        case "header":
-            text = request.headers.get(key.lower())
-            return None if text is None else _read_header(member, text)
-        case "headers":
-            prefix = key.lower()
-            found = {k[len(prefix) :]: v for k, v in request.headers.items() if k.startswith(prefix) and k != prefix}
-            return found or None
-    return None
+def has_members_in_body(shape: StructureShape | None) -> bool:
+    """Whether some member of an input or output belongs neither in the path, the query string nor the head."""
+    return shape is not None and any(m.serialization.get("location") is None for m in shape.members.values())
+
+
+def _read_query(plan: _Plan, request: Request, values: dict[str, Any]) -> None:
+    query: dict[str, list[str]] = {}
+    for key, text in request.query:
+        query.setdefault(key, []).append(text)
+    for name, key, member in plan.query:
+        if key in query:
+            if isinstance(member, ListShape):
+                values[name] = [read_text(member.member, text, "iso8601") for text in query[key]]
+            else:
+                values[name] = read_text(member, query[key][0], "iso8601")
+    for name, free in plan.free:
+        is_list = isinstance(free.value, ListShape)
+        found = {k: v if is_list else v[0] for k, v in query.items() if k not in plan.bound}
+        if found:
+            values[name] = found
 
 
 def _read_header(shape: Shape, text: str) -> Any:
@@ -149,7 +167,9 @@ def _is_json(shape: Shape) -> bool:
     return bool(getattr(shape, "serialization", {}).get("jsonvalue"))
 
 
-def _read_body(operation: OperationModel, shape: StructureShape, request: Request, values: dict[str, Any]) -> None:
+def _read_body(
+    operation: OperationModel, shape: StructureShape, request: Request, values: dict[str, Any], has_members: bool
+) -> None:
     payload = shape.serialization.get("payload")
     if payload is not None:
         member = shape.members[payload]
@@ -158,7 +178,7 @@ def _read_body(operation: OperationModel, shape: StructureShape, request: Reques
                 values[payload] = request.body if member.type_name == "blob" else _text(request.body)
         elif request.body:
             values[payload] = _document(operation, member, request.body)
-    elif request.body and any(m.serialization.get("location") is None for m in shape.members.values()):
+    elif request.body and has_members:
         values.update(_document(operation, shape, request.body))
 
 
@@ -172,7 +192,7 @@ def _text(body: bytes) -> str:
 def _document(operation: OperationModel, shape: Shape, body: bytes) -> Any:
     if is_xml(operation):
         return xml.read_element(shape, xml.read_document(body))
-    return json_bodies.read(shape, json_bodies.load(body))
+    return json_bodies.read(layout_of(operation, shape), json_bodies.load(body))
 
 
 def is_xml(operation: OperationModel) -> bool:
@@ -189,28 +209,36 @@ def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -
     shape = operation.output_shape
     if shape is None:
         return response
-    for name, member in shape.members.items():
+    head, has_body = _head(operation)
+    for name, key, where, member in head:
         value = result.get(name)
-        if value is not None:
-            _place(name, member, value, response)
+        if value is None:
+            continue
+        if where == "header":
+            response.headers[key] = _write_header(member, value)
+        elif where == "headers":
+            response.headers.update({key + sub: header_text(text) for sub, text in value.items()})
+        else:
+            response.status = value
     payload = shape.serialization.get("payload")
     if payload is not None:
         _write_payload(operation, shape.members[payload], result.get(payload), response)
-    elif any(m.serialization.get("location") is None for m in shape.members.values()):
+    elif has_body:
         _write_document(operation, shape, result, _ROOTS.get(operation.name, f"{operation.name}Result"), response)
     return response
 
 
-def _place(name: str, member: Shape, value: Any, response: Response) -> None:
-    """Put what belongs in the head of the response there."""
-    key = name_of(member, name)
-    match member.serialization.get("location"):
-        case "header":
-            response.headers[key] = _write_header(member, value)
-        case "headers":
-            response.headers.update({key + sub: header_text(text) for sub, text in value.items()})
-        case "statusCode":
-            response.status = value
+@cache
+def _head(operation: OperationModel) -> tuple[list[tuple[str, str, str, Shape]], bool]:
+    """What of an operation's output belongs in the head, with its name there; and whether the body has members."""
+    shape = operation.output_shape
+    assert shape is not None
+    head = [
+        (name, name_of(member, name), member.serialization["location"], member)
+        for name, member in shape.members.items()
+        if "location" in member.serialization
+    ]
+    return head, has_members_in_body(shape)
 
 
 def _write_header(shape: Shape, value: Any) -> str:
@@ -223,13 +251,15 @@ def _write_header(shape: Shape, value: Any) -> str:
 
 def header_text(text: str) -> str:
     """A text that can stand in a header: no line ends, and nothing else that would end it early."""
+    if text.isprintable():
+        return text
     return "".join(char if char >= " " and char != "\x7f" else " " for char in text)
 
 
 def _write_payload(operation: OperationModel, member: Shape, value: Any, response: Response) -> None:
     if member.serialization.get("eventstream"):
         response.headers["Content-Type"] = eventstream.MEDIA_TYPE
-        response.body = eventstream.write(member, value or ())
+        response.body = eventstream.write(operation, member, value or ())
     elif member.type_name in ("blob", "string"):
         response.body = value.encode() if isinstance(value, str) else value or b""
     elif value is not None:
@@ -239,7 +269,7 @@ def _write_payload(operation: OperationModel, member: Shape, value: Any, respons
 def _write_document(operation: OperationModel, shape: Shape, value: Any, root_name: str, response: Response) -> None:
     if not is_xml(operation):
         response.headers.setdefault("Content-Type", "application/json")
-        response.body = json_bodies.dump(json_bodies.write(shape, value))
+        response.body = json_bodies.dump(json_bodies.write(layout_of(operation, shape), value))
         return
     response.headers.setdefault("Content-Type", "application/xml")
     if operation.name == "GetBucketLocation":  # the one answer whose root is a member
