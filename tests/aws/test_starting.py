@@ -15,5 +15,5 @@ def test_little_is_imported_before_there_is_a_port() -> None:
     loaded = done.stdout.split()
     assert "botocore" not in loaded
     rooms = {name for name in loaded if name.startswith("triggers.") and name.count(".") == 1}
-    assert rooms == {f"triggers.{name}" for name in ("aws", "running", "script", "serving", "summary")}
+    assert rooms == {f"triggers.{name}" for name in ("aws", "connection", "running", "script", "serving", "summary")}
     assert len(loaded) < FEW

@@ -16,9 +16,10 @@ from eventbus import EventBus, VirtualClock
 from eventbus.testing import Recorder
 from triggers import S3, SNS, SQS
 from triggers.aws.app import App
+from triggers.connection import Application
 from triggers.http import HttpApi, RestApi
 from triggers.http.doors import Doors
-from triggers.serving import Application, serving
+from triggers.serving import serving
 
 pytestmark = pytest.mark.anyio
 ROUNDS = 150

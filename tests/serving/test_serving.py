@@ -11,8 +11,10 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from triggers import connection
 from triggers import serving as module
-from triggers.serving import Application, Receive, Send, serving
+from triggers.connection import Application, Receive, Send
+from triggers.serving import serving
 
 pytestmark = pytest.mark.anyio
 
@@ -166,7 +168,7 @@ async def test_a_head_has_its_time(monkeypatch: pytest.MonkeyPatch, sent: bytes)
 
 
 async def test_who_does_not_take_the_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SEND_TIME", 0.05)
+    monkeypatch.setattr(connection, "SEND_TIME", 0.05)
     let_go = anyio.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:

@@ -186,23 +186,25 @@ class App:
         if int(announced) > limit:
             raise _too_large(limit)
         pieces: list[bytes] = []
-        while True:
-            with anyio.move_on_after(self._limits.body_pause) as pause:
+        is_more = True
+        with anyio.move_on_after(self._limits.body_pause) as pause:
+            while is_more:
                 message = await receive()
-            if pause.cancelled_caught:
-                raise Refused(400, "RequestTimeout", "Your socket connection to the server was not read from in time.")
-            if message["type"] == "http.disconnect":
-                raise Refused(400, "IncompleteBody", "The client has gone")
-            piece = message.get("body", b"")
-            held.size += len(piece)
-            self._held += len(piece)
-            if held.size > limit:
-                raise _too_large(limit)
-            if self._held > self._limits.bodies_bytes:
-                raise Refused(503, "SlowDown", "Please reduce your request rate.")
-            pieces.append(piece)
-            if not message.get("more_body", False):
-                return b"".join(pieces)
+                if message["type"] == "http.disconnect":
+                    raise Refused(400, "IncompleteBody", "The client has gone")
+                piece, is_more = message.get("body", b""), message.get("more_body", False)
+                held.size += len(piece)
+                self._held += len(piece)
+                if held.size > limit:
+                    raise _too_large(limit)
+                if self._held > self._limits.bodies_bytes:
+                    raise Refused(503, "SlowDown", "Please reduce your request rate.")
+                pieces.append(piece)
+                if is_more:
+                    pause.deadline = anyio.current_time() + self._limits.body_pause
+        if pause.cancelled_caught:
+            raise Refused(400, "RequestTimeout", "Your socket connection to the server was not read from in time.")
+        return b"".join(pieces)
 
     def _limit(self, request: Request) -> int:
         if request.path.startswith(CONTROL) or request.content_type == "application/x-www-form-urlencoded":

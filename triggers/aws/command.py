@@ -13,9 +13,10 @@ import anyio.to_thread
 
 from eventbus import EventBus, VirtualClock
 from eventbus.errors import EventBusError
+from triggers.connection import Message, Receive, Send
 from triggers.running import run_until_idle
 from triggers.script import BadScript, load, users_traceback
-from triggers.serving import Message, Receive, Send, serving
+from triggers.serving import serving
 
 if TYPE_CHECKING:
     from triggers.aws.app import App

@@ -8,7 +8,8 @@ from contextlib import nullcontext
 import anyio
 
 from triggers.aws.app import App
-from triggers.serving import Application, serving
+from triggers.connection import Application
+from triggers.serving import serving
 
 
 async def serve(
