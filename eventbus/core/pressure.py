@@ -28,6 +28,11 @@ class Pressure(Waiting):
             return self._wait_for_room("publishing", reaches)
         return _DONE
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a publisher would have nothing to wait for: there is room in every queue, and no store."""
+        return self.durable is None and not self.full and self.backlog_bytes < self.queue_bytes
+
     async def _wait_for_room(self, call: str, reaches: Callable[[str], bool] | None) -> None:
         self._budget = BUDGET
         await checkpoint()

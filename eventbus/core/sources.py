@@ -40,11 +40,22 @@ class Sources(Resources):
         It is done as the handler's role and recorded as caused by it. Raises what the call raises, BusNotRunning or
         BusClosed, and ConfigurationError on the event loop's own thread, where it would wait for itself.
         """
+        return anyio.from_thread.run(partial(call, *args, **options), token=self._token_for("from_thread", "await"))
+
+    def from_thread_sync(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
+        """Call a synchronous function of the bus, such as a `_nowait` twin, from another thread.
+
+        It runs between two turns of the event loop, without a task, which takes half the time of `from_thread`. The
+        rest is as there.
+        """
+        return anyio.from_thread.run_sync(partial(call, *args, **options), token=self._token_for("from_thread_sync", "make"))
+
+    def _token_for(self, call: str, verb: str) -> Any:
         if self._token is None:
-            raise BusNotRunning("from_thread") if self._state == "new" else BusClosed("from_thread")
+            raise BusNotRunning(call) if self._state == "new" else BusClosed(call)
         if threading.get_ident() == self._thread:
-            raise ConfigurationError("from_thread() is for other threads; on the event loop await the call itself")
-        return anyio.from_thread.run(partial(call, *args, **options), token=self._token)
+            raise ConfigurationError(f"{call}() is for other threads; on the event loop {verb} the call itself")
+        return self._token
 
     def source_of(self, source: Any) -> Source:
         """The sender that an object, or a principal's name, stands for."""

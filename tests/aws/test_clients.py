@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -21,7 +22,9 @@ from eventbus import EventBus, VirtualClock
 from eventbus.errors import BusNotRunning, ConfigurationError
 from tests.aws.conftest import policy, queue_with_arn
 from triggers import S3, SQS
-from triggers.aws import AWS
+from triggers.aws import AWS, front
+from triggers.aws.front import prepare
+from triggers.aws.http import Request, Response
 
 
 def put(key: str = "a.txt", **options: Any) -> Any:
@@ -128,6 +131,54 @@ class TestRunning:
             put("raw/cat.jpg")
             found = boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
             assert len(found) == 2  # the s3:TestEvent, and the object's
+
+    @pytest.mark.parametrize("is_kept", [False, True])
+    async def test_from_a_thread_only_what_has_to_wait_is_awaited(
+        self, is_kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All is done in one step where there is no store; what waits for a message never is."""
+        bus = EventBus(clock=VirtualClock(), store=tmp_path / "bus.db" if is_kept else None)
+        at_once: list[bool] = []
+
+        def calls() -> None:
+            boto3.client("s3").create_bucket(Bucket="photos")
+            put()
+            url = boto3.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+            at_once.clear()
+            put()
+            boto3.client("s3").list_objects_v2(Bucket="photos")
+            boto3.client("sqs").receive_message(QueueUrl=url)
+            boto3.client("sqs").send_message(QueueUrl=url, MessageBody="text")
+            assert boto3.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+
+        with AWS(bus) as inner:
+            original = inner.front.answer_at_once
+
+            def noted(request: Request) -> Any:
+                answered = original(request)
+                at_once.append(isinstance(answered, Response))
+                return answered
+
+            monkeypatch.setattr(inner.front, "answer_at_once", noted)
+            async with bus:
+                await anyio.to_thread.run_sync(calls)
+        assert at_once == ([False] * 5 if is_kept else [True, True, True, True, False])
+
+    async def test_what_a_service_needs_is_loaded_in_a_thread(
+        self, bus: EventBus, aws: AWS, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Imports and models take some tenths of a second, for which the event loop must not stand still."""
+        threads: list[int] = []
+
+        def noted(service: str) -> None:
+            threads.append(threading.get_ident())
+            prepare(service)
+
+        monkeypatch.setattr(front, "prepare", noted)
+        async with bus:
+            await anyio.to_thread.run_sync(boto3.client("s3").list_buckets)
+        assert len(threads) == 1
+        assert threads[0] != threading.get_ident()
 
     async def test_a_handler_is_its_functions_role(self, bus: EventBus, aws: AWS) -> None:
         bucket = S3(bus).create_bucket("photos")

@@ -6,6 +6,7 @@ import contextvars
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -621,6 +622,32 @@ async def test_a_thread_calls_the_bus_through_from_thread() -> None:
     assert [child["what"] for child in tree[0]["children"]] == ["inner", "inner"]
     with pytest.raises(BusClosed):
         bus.from_thread(bus.wait_idle)
+
+
+async def test_a_thread_calls_a_synchronous_twin_between_two_turns_of_the_event_loop() -> None:
+    """It runs on the loop's own thread, as the handler's role; what it raises comes out."""
+    bus, threads = make_bus(), []
+
+    def where() -> str:
+        threads.append(threading.get_ident())
+        return "done"
+
+    def fail() -> None:
+        raise KeyError("missing")
+
+    @bus.function
+    def outer(event: Any, context: Any) -> Any:
+        with pytest.raises(KeyError, match="missing"):
+            bus.from_thread_sync(fail)
+        return bus.from_thread_sync(where)
+
+    async with bus:
+        assert (await bus.invoke(outer)).payload == "done"
+        assert threads == [threading.get_ident()]
+        with pytest.raises(ConfigurationError, match="on the event loop make the call itself"):
+            bus.from_thread_sync(where)
+    with pytest.raises(BusClosed):
+        bus.from_thread_sync(where)
 
 
 async def test_a_push_from_a_foreign_thread_is_refused() -> None:

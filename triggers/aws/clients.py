@@ -125,14 +125,18 @@ class AWS:
         if self.bus.is_on_this_thread:
             return self.front.answer_nowait(request)
         if not self.bus.is_new:
-            return self.bus.from_thread(self.front.answer, request)  # type: ignore[no-any-return]
+            return self._from_thread(request)
         try:
             return self.front.answer_nowait(request)
         except BusNotRunning:
             if _is_in_event_loop():
                 raise
         self._start()
-        return self.bus.from_thread(self.front.answer, request)  # type: ignore[no-any-return]
+        return self._from_thread(request)
+
+    def _from_thread(self, request: Request) -> Response:
+        answered = self.bus.from_thread_sync(self.front.answer_at_once, request)
+        return answered if isinstance(answered, Response) else self.bus.from_thread(answered)
 
     async def send_async(self, request: Request) -> Response:
         """Answer an asynchronous client, on whichever event loop it is."""

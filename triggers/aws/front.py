@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import anyio.to_thread
 import attrs
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
@@ -26,7 +28,7 @@ from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotIm
 from triggers.aws.http import Request, Response
 from triggers.aws.identity import Identities
 from triggers.aws.journal import Entry, Journal, about, is_kept, kept_headers, made
-from triggers.aws.models import operation_model, protocol_of
+from triggers.aws.models import operation_model, protocol_of, routes
 from triggers.aws.protocols import Protocol
 from triggers.aws.protocols.layouts import layout_of_input
 from triggers.aws.services import ServiceMap
@@ -65,6 +67,13 @@ def map_of(service: str) -> type[ServiceMap]:
     return found
 
 
+def prepare(service: str) -> None:
+    """Import and load what a service is served with: some tenths of a second that an event loop would stand still."""
+    map_of(service)
+    if protocol_of(service).startswith("rest"):
+        routes(service)
+
+
 def maps() -> tuple[type[ServiceMap], ...]:
     """The maps of all services."""
     return tuple(map_of(service) for service in _MAPS)
@@ -75,8 +84,8 @@ class Exchange:
     """What has been found out about a request so far; an error is answered in the terms of that."""
 
     request_id: str
-    service: ServiceMap
-    protocol: Protocol
+    found: ServiceMap | None = None
+    protocol: Protocol = "rest-xml"
     operation: OperationModel | None = None
     caller: Source | None = None
     environment: Environment | None = None
@@ -85,6 +94,12 @@ class Exchange:
     act: Any = None
     entry: Entry | None = None
     """What is written down of it, if it succeeds."""
+
+    @property
+    def service(self) -> ServiceMap:
+        """The map of the service that it is for, once that is found."""
+        assert self.found is not None
+        return self.found
 
 
 class Front:
@@ -114,36 +129,43 @@ class Front:
         """Answer a request. Raises BusNotRunning or BusClosed; every other refusal is a response."""
         exchange = self._begin()
         try:
-            self._read(request, exchange)
-            with _acting(exchange.caller, exchange.environment):
-                outcome = self._begun(exchange)
-                if isinstance(outcome, Deed):
-                    outcome = await outcome.do()
-            self._write_down(exchange, outcome)
-            if self.bus.is_running:
-                await self.bus.synced()
-            return self._answer(exchange, outcome)
+            signed, service = _addressed(request)
+            if service not in self._maps:
+                await anyio.to_thread.run_sync(prepare, service)
+            self._read(request, signed, service, exchange)
+            outcome = self._begun(exchange)
         except Exception as error:
             return self._refuse(exchange, error, request.method)
+        return await self._end(exchange, outcome, request.method)
 
     def answer_nowait(self, request: Request) -> Response:
         """The synchronous twin of `answer`: no back-pressure, and no waiting for the store or for messages."""
         exchange = self._begin()
         try:
-            self._read(request, exchange)
-            with _acting(exchange.caller):
-                outcome = self._begun(exchange)
-                if isinstance(outcome, Deed):
-                    outcome = outcome.do_nowait()
-            self._write_down(exchange, outcome)
-            return self._answer(exchange, outcome)
+            self._read(request, *_addressed(request), exchange)
+            return self._end_nowait(exchange, self._begun(exchange))
+        except Exception as error:
+            return self._refuse(exchange, error, request.method)
+
+    def answer_at_once(self, request: Request) -> Response | Callable[[], Awaitable[Response]]:
+        """`answer` in one synchronous step where there is nothing to wait for; else what is left to be awaited."""
+        exchange = self._begin()
+        try:
+            signed, service = _addressed(request)
+            if service not in self._maps:
+                return partial(self.answer, request)
+            self._read(request, signed, service, exchange)
+            outcome = self._begun(exchange)
+            if not self.bus.is_free or (isinstance(outcome, Deed) and outcome.waits):
+                return partial(self._end, exchange, outcome, request.method)
+            return self._end_nowait(exchange, outcome)
         except Exception as error:
             return self._refuse(exchange, error, request.method)
 
     # -- one step after the other -------------------------------------------------------------------------------------
 
     def _begin(self) -> Exchange:
-        return Exchange(self.bus.ids.uuid(), self._map("s3"), "rest-xml")
+        return Exchange(self.bus.ids.uuid())
 
     def _map(self, service: str) -> ServiceMap:
         found = self._maps.get(service)
@@ -151,10 +173,9 @@ class Front:
             found = self._maps[service] = map_of(service)(self.bus, self.identities)
         return found
 
-    def _read(self, request: Request, exchange: Exchange) -> None:
+    def _read(self, request: Request, signed: signing.Credential | None, service: str, exchange: Exchange) -> None:
         """Find out what is wanted, by whom, and what does it. Raises EventBusError."""
-        signed = signing.credential(request)
-        exchange.service = self._map(routing.find_service(request))
+        exchange.found = self._map(service)
         address = self._address(request, exchange)
         self._identify(request, signed, exchange)
         self._understand(request, address, exchange)
@@ -194,13 +215,14 @@ class Front:
     def _do_again(self, entry: Entry) -> None:
         exchange = self._begin()
         try:
-            exchange.service = self._map(entry.service)
+            exchange.found = self._map(entry.service)
             self._understand(entry.request, self._address(entry.request, exchange), exchange)
-            caller = None if entry.account is None else self.bus.source_of(f"arn:aws:iam::{entry.account}:root")
+            if entry.account is not None:
+                exchange.caller = self.bus.source_of(f"arn:aws:iam::{entry.account}:root")
             exchange.entry = entry
-            with _acting(caller):
-                outcome = self._begun(exchange)
-                if isinstance(outcome, Deed):
+            outcome = self._begun(exchange)
+            if isinstance(outcome, Deed):
+                with _acting(exchange.caller):
                     outcome.do_nowait()
         except EventBusError as error:
             self.bus.log.error(
@@ -224,10 +246,30 @@ class Front:
 
     def _begun(self, exchange: Exchange) -> Any:
         """What the map answers; what is written down draws its ids from a seed of its own."""
-        if exchange.entry is None:
-            return exchange.act(exchange.given)
-        with self.bus.ids.drawn_from(exchange.entry.seed):
-            return exchange.act(exchange.given)
+        with _acting(exchange.caller, exchange.environment):
+            if exchange.entry is None:
+                return exchange.act(exchange.given)
+            with self.bus.ids.drawn_from(exchange.entry.seed):
+                return exchange.act(exchange.given)
+
+    async def _end(self, exchange: Exchange, outcome: Any, method: str) -> Response:
+        try:
+            if isinstance(outcome, Deed):
+                with _acting(exchange.caller, exchange.environment):
+                    outcome = await outcome.do()
+            self._write_down(exchange, outcome)
+            if self.bus.is_running:
+                await self.bus.synced()
+            return self._answer(exchange, outcome)
+        except Exception as error:
+            return self._refuse(exchange, error, method)
+
+    def _end_nowait(self, exchange: Exchange, outcome: Any) -> Response:
+        if isinstance(outcome, Deed):
+            with _acting(exchange.caller, exchange.environment):
+                outcome = outcome.do_nowait()
+        self._write_down(exchange, outcome)
+        return self._answer(exchange, outcome)
 
     def _write_down(self, exchange: Exchange, result: Result) -> None:
         if exchange.entry is not None and self.journal is not None:
@@ -269,7 +311,8 @@ class Front:
             error = Malformed("the input is nested too deeply")
         if not isinstance(error, EventBusError):
             raise error
-        code, status, fields = exchange.service.refusal(error)
+        service = exchange.found or self._map("s3")
+        code, status, fields = service.refusal(error)
         message, mend = (error.message, error.mend) if isinstance(error, AWSError) else (str(error), None)
         response = protocols.refuse(
             exchange.protocol,
@@ -281,12 +324,17 @@ class Front:
             exchange.request_id,
             type(error).__name__,
         )
-        response.headers |= exchange.service.headers(error)
+        response.headers |= service.headers(error)
         if method == "HEAD":
             response.body = b""
         if mend:
             response.headers["x-eventbus-mend"] = quote(mend, safe=_READABLE)
         return response
+
+
+def _addressed(request: Request) -> tuple[signing.Credential | None, str]:
+    """Who signed a request, and the service that it is for. Raises EventBusError."""
+    return signing.credential(request), routing.find_service(request)
 
 
 def _spoken(request: Request, protocol: Protocol) -> Protocol:

@@ -36,6 +36,8 @@ class Deed:
     options: Mapping[str, Any]
     patience: Mapping[str, Any]
     """Options that only `call` has, such as how long to wait for a message."""
+    waits: bool = True
+    """Whether `call` may wait for anything but room in the queues and the store."""
     shape: Callable[[Any], Result] = _nothing
 
     def then(self, shape: Callable[[Any], Result]) -> Deed:
@@ -54,7 +56,8 @@ class Deed:
 
 def deed(call: Callable[..., Any], *arguments: Any, patience: Mapping[str, Any] | None = None, **options: Any) -> Deed:
     """A deed of a method that has a twin ending in `_nowait`; options that are None are left to their defaults."""
-    return Deed(call, arguments, given(**options), given(**patience or {}))
+    patient = given(**patience or {})
+    return Deed(call, arguments, given(**options), patient, bool(patient))
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -50,13 +50,13 @@ class Invoking(LambdaBase):
         context = _client_context(given.get("ClientContext"))
         wants_log = given.get("LogType") == "Tail" and kind == "RequestResponse"
         invocation = Invocation(self.bus, target, payload, kind, context, wants_log)
-        return Deed(invocation.run, (), {}, {}, _answered)
+        return Deed(invocation.run, (), {}, {}, shape=_answered)
 
     def invoke_async(self, given: Input) -> Deed:
         invocation = Invocation(
             self.bus, self._target(given), _payload(given["InvokeArgs"], "Event"), "Event", None, False
         )
-        return Deed(invocation.run, (), {}, {}, lambda result: {"Status": 202})
+        return Deed(invocation.run, (), {}, {}, shape=lambda result: {"Status": 202})
 
     def invoke_with_response_stream(self, given: Input) -> Deed:
         kind = given.get("InvocationType") or "RequestResponse"
@@ -68,7 +68,7 @@ class Invoking(LambdaBase):
         wants_log = given.get("LogType") == "Tail"
         target, payload = self._target(given), _payload(given.get("Payload"), kind)
         invocation = Streamed(self.bus, target, payload, kind, context, wants_log)
-        return Deed(invocation.run, (), {}, {}, invocation.answered)
+        return Deed(invocation.run, (), {}, {}, shape=invocation.answered)
 
     def _target(self, given: Input) -> Invocable:
         named = self.named(given)
