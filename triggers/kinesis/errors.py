@@ -4,7 +4,8 @@ AWSError
 ├── KinesisError
 │   ├── StreamNotFound                   400  (also a KeyError: `kinesis["nope"]`)
 │   ├── ShardNotFound                    400
-│   ├── ResourceInUse                    400  a stream of this name exists; a shard is closed already
+│   ├── ConsumerNotFound                 400
+│   ├── ResourceInUse                    400  a stream of this name exists; a shard is closed, or subscribed to, already
 │   ├── InvalidArgument                  400
 │   ├── LimitExceeded                    400
 │   ├── ExpiredIterator                  400
@@ -41,6 +42,15 @@ class ShardNotFound(KinesisError, LookupError):
 
     def __init__(self, shard_id: object, name: str, account_id: str) -> None:
         super().__init__(f"Could not find shard {shard_id} in stream {name} under account {account_id}.")
+
+
+class ConsumerNotFound(KinesisError, LookupError):
+    """There is no such consumer of a stream, or it was deregistered."""
+
+    code = "ResourceNotFoundException"
+
+    def __init__(self, consumer: str, account_id: str) -> None:
+        super().__init__(f"Consumer {consumer}, account {account_id} not found.")
 
 
 class ResourceInUse(KinesisError):
