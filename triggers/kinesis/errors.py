@@ -8,6 +8,7 @@ AWSError
 │   ├── ResourceInUse                    400  a stream of this name exists; a shard is closed, or subscribed to, already
 │   ├── InvalidArgument                  400
 │   ├── LimitExceeded                    400
+│   ├── DryRunOperation                  400  it was only asked whether it could be done
 │   ├── ExpiredIterator                  400
 │   └── ProvisionedThroughputExceeded    400  only where throughput limits are switched on
 └── ValidationFailed                     400  a parameter breaks a constraint of the service model
@@ -63,6 +64,15 @@ class InvalidArgument(KinesisError, ValueError):
 
 class LimitExceeded(KinesisError):
     code = "LimitExceededException"
+
+
+class DryRunOperation(KinesisError):
+    """The call could have been made, but for being a dry run."""
+
+    code = "DryRunOperationException"
+
+    def __init__(self) -> None:
+        super().__init__("Request would have succeeded, but DryRun flag is set.")
 
 
 class ExpiredIterator(KinesisError):
