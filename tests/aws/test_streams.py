@@ -18,6 +18,7 @@ from eventbus import EventBus, VirtualClock
 from tests.aws.test_services import refusal
 from triggers import Kinesis
 from triggers.aws import AWS, App
+from triggers.aws.http import Request
 from triggers.kinesis import Stream
 
 GROUP = "arn:aws:logs:us-east-1:123456789012:log-group:app"
@@ -275,16 +276,20 @@ async def test_a_handler_in_a_thread_tails_as_its_role(bus: EventBus, aws: AWS, 
 # -- through the application, without a socket -------------------------------------------------------------------------
 
 
+def head_of(target: str) -> dict[str, str]:
+    """The headers that make a request one for an operation."""
+    scope = f"Credential=test/20260101/us-east-1/{target.partition('_')[0].lower()}/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature={'0' * 64}"
+    return {"x-amz-target": target, "authorization": signed}
+
+
 class Client:
     """One request to an ASGI application, whose answer is taken piece by piece, and which can hang up."""
 
     def __init__(self, app: App, target: str, body: bytes) -> None:
         self._app = app
-        self._head = [(b"host", b"stream-localhost"), (b"x-amz-target", target.encode())]
-        scope = f"Credential=test/20260101/us-east-1/{target.partition('_')[0].lower()}/aws4_request"
-        self._head.append(
-            (b"authorization", f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature={'0' * 64}".encode())
-        )
+        headers = {"host": "stream-localhost", **head_of(target)}
+        self._head = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._body = body
         self._has_gone = anyio.Event()
         self._was_read = False
@@ -351,6 +356,17 @@ async def test_a_client_that_hangs_up_ends_the_session_at_once(
         client.hang_up()
         await anyio.wait_all_tasks_blocked()
         assert (client.is_done, sessions(bus), clock.next_due()) == (True, 0, None)
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_nobody_takes_is_closed(bus: EventBus, stream: Stream) -> None:
+    request = Request("POST", "/", "", head_of("Logs_20140328.StartLiveTail"), TAIL)
+    async with bus:
+        response = await App(bus).front.answer(request)
+        assert (response.status, sessions(bus)) == (200, 1)
+        del response
+        await anyio.wait_all_tasks_blocked()
+        assert sessions(bus) == 0
 
 
 @pytest.mark.anyio

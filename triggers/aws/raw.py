@@ -70,7 +70,7 @@ class LiveRaw:
 
     def close(self) -> None:
         """The client wants no more."""
-        self._pieces.close_soon()
+        self._pieces.live.close_soon()
 
     release_conn = close
 
@@ -158,4 +158,4 @@ class _LiveStream:
 
     def close(self) -> None:
         """The client wants no more."""
-        self._pieces.close_soon()
+        self._pieces.live.close_soon()

@@ -32,9 +32,12 @@ class Events(Protocol):
         """End it; closing twice does nothing."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Live:
-    """The events of an operation's output that have yet to happen."""
+    """The events of an operation's output that have yet to happen. Made on the bus's event loop, closed from anywhere.
+
+    Whoever drops it closes it: there may be nobody who could be sent the answer.
+    """
 
     events: Events
     shape: Callable[[Any], Event]
@@ -43,6 +46,27 @@ class Live:
     """Code, status and further members of an error that ends the stream."""
     first: Sequence[Event] = ()
     """What the stream begins with."""
+    is_closed: bool = attrs.field(default=False, init=False)
+    _post: Callable[..., Any] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        loop: Any = anyio.lowlevel.current_token().native_token
+        self._post = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+
+    def __del__(self) -> None:
+        if not self.is_closed:
+            self.close_soon()
+
+    def close(self) -> None:
+        """The client has all of it, or has gone."""
+        self.is_closed = True
+        self.events.close()
+
+    def close_soon(self) -> None:
+        """The same from any thread, or from none in particular, without waiting for it."""
+        self.is_closed = True
+        with suppress(Exception):  # the event loop has ended, and what there was with it
+            self._post(self.events.close)
 
 
 class Encoding(Protocol):
@@ -56,47 +80,30 @@ class Encoding(Protocol):
 
 
 class Pieces:
-    """The pieces of one body. Made on the bus's event loop, where its pieces are taken; closed from anywhere."""
+    """The pieces of one body, taken on the bus's event loop."""
 
     def __init__(self, live: Live, encoding: Encoding, beginning: bytes) -> None:
-        self._live = live
+        self.live = live
         self._encoding = encoding
         self._beginning = beginning + b"".join(map(encoding.event, live.first))
-        self._is_done = False
-        loop: Any = anyio.lowlevel.current_token().native_token
-        self._post: Callable[..., Any] = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
-
-    def __del__(self) -> None:
-        if not self._is_done:
-            self.close_soon()
 
     async def take(self) -> bytes:
         """The next piece; empty at the end. An error of the room is a piece, and the last one."""
+        live = self.live
         if self._beginning:
             piece, self._beginning = self._beginning, b""
             return piece
-        if self._is_done:
+        if live.is_closed:
             return b""
         try:
-            return self._encoding.event(self._live.shape(await anext(self._live.events)))
+            return self._encoding.event(live.shape(await anext(live.events)))
         except StopAsyncIteration:
-            self.close()
+            live.close()
             return b""
         except EventBusError as error:
-            self.close()
-            code, _, fields = self._live.refusal(error)
+            live.close()
+            code, _, fields = live.refusal(error)
             return self._encoding.refusal(code, getattr(error, "message", str(error)), fields)
-
-    def close(self) -> None:
-        """The client has all of it, or has gone."""
-        self._is_done = True
-        self._live.events.close()
-
-    def close_soon(self) -> None:
-        """The same from any thread, or from none in particular, without waiting for it."""
-        self._is_done = True
-        with suppress(Exception):  # the event loop has ended, and what there was with it
-            self._post(self._live.events.close)
 
 
 async def send_pieces(
@@ -113,7 +120,7 @@ async def send_pieces(
         except Exception as error:
             failure = error  # raised below, outside of the group, which would wrap it
         finally:
-            pieces.close()
+            pieces.live.close()
             tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
