@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -197,6 +198,17 @@ class TestPlain:
             events = iter(logs.start_live_tail(logGroupIdentifiers=[GROUP])["responseStream"])
             next(events)
         assert list(events) == []
+
+    def test_leaving_the_block_ends_what_another_thread_waits_for(self, bus: EventBus, stream: Stream) -> None:
+        wanted = {"ConsumerARN": stream.register_consumer("reader").arn, "ShardId": FIRST, "StartingPosition": LATEST}
+        with ThreadPoolExecutor() as threads:
+            with AWS(bus):
+                answers = opened("start_live_tail", logGroupIdentifiers=[GROUP]), opened("subscribe_to_shard", **wanted)
+                begun = [iter(answer) for answer in answers]
+                for events in begun:
+                    next(events)
+                ends = [threads.submit(list, events) for events in begun]
+            assert [end.result() for end in ends] == [[], []]
 
 
 # -- on the event loop, in a thread beside it, and in handlers ---------------------------------------------------------
