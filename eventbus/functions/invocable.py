@@ -81,6 +81,11 @@ class Invocable:
         self._configured_at: float | None = None
 
     @property
+    def bus(self) -> EventBus:
+        """The bus that it is on, or was until it was deleted."""
+        return self._bus
+
+    @property
     def role(self) -> Role:
         """The execution role."""
         raise NotImplementedError
