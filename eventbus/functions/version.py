@@ -147,8 +147,14 @@ class Version(Invocable):
         Raises InvalidParameterValue when the account or the function's reserved concurrency does not give as many,
         ResourceConflict when an alias of this version has provisioned concurrency.
         """
+        self._may("PutProvisionedConcurrencyConfig")
         return self._provisioned.put(units)
 
     def delete_provisioned_concurrency(self) -> None:
         """Go back to environments on demand; without provisioned concurrency nothing happens."""
+        self._may("DeleteProvisionedConcurrencyConfig")
+        self._provisioned.delete()
+
+    def give_back(self) -> None:
+        """It is deleted: what was provisioned for it goes too."""
         self._provisioned.delete()
