@@ -275,7 +275,7 @@ class Logs(ReadableLogs):
             return name
         known = ", ".join(sorted({*self._groups(), *(f.lane.log_group for f in self._bus.functions.values())}))
         raise LogGroupNotFound(
-            "The specified log group does not exist.", mend=f"{name} is none of {known or 'none that there are'}"
+            "The specified log group does not exist.", mend=f"there is no {name}; there is: {known or 'none'}"
         )
 
     def _existing(self, group: str) -> str:
