@@ -293,8 +293,9 @@ class Function(Invocable):
             configuration = attrs.evolve(configuration, description=description)
         if newest is not None and newest.is_same(self, self.destinations.dead_letter):
             return newest
+        handler = self.handler.frozen() if isinstance(self.handler, Packaged) else self.handler
         number = str(self._bus.next_version(self.name))
-        version = Version(self._bus, self, number, configuration)
+        version = Version(self._bus, self, number, configuration, handler)
         self._bus.register(version)
         self._versions[number] = version
         self.revision += 1

@@ -9,6 +9,8 @@ import pytest
 
 from eventbus import EventBus, Function, VirtualClock
 from eventbus.errors import AccessDenied
+from eventbus.functions.alias import Alias
+from eventbus.functions.version import Version
 from eventbus.iam.roles import Role
 from triggers import SNS, SQS, DynamoDB, EventBridge
 
@@ -32,11 +34,11 @@ class World:
         self.role = bus.roles.create("keeper")
         self.role.attach("AWSLambdaBasicExecutionRole")
         self.role.put_policy("own", _NOTHING)
-        self.g = bus.add_function("g", nothing)
+        self.g: Function = bus.add_function("g", nothing)
         self.g.add_permission("them", "210987654321")
         self.g.put_event_invoke_config(retries=1)
-        self.version = self.g.publish_version()
-        self.alias = self.g.create_alias("live", "1")
+        self.version: Version = self.g.publish_version()
+        self.alias: Alias = self.g.create_alias("live", "1")
         bus.logs.create_log_group("app")
         bus.logs.create_log_stream("app", "s")
         self.f: Function = bus.add_function("f", self.handler)
