@@ -132,10 +132,10 @@ class EventBus(Publishing):
         self.account = Account(concurrency, scaling)
         self.idle_timeout = idle_timeout
         self.authority = Authority(account_id, region, self.clock.now, is_enforcing=enforce_iam)
-        metrics = Metrics(self.clock.now)
+        metrics = Metrics(self.clock.now, self.authorize)
         self.gauges = Gauges(metrics, self.clock.now, self.account.shared)
         self.journal = Journal(metrics, Billing(billing_unit), self.gauges, history)
-        self.roles = Roles(account_id, self.journal.settle)
+        self.roles = Roles(account_id, self.journal.settle, self.authorize)
         """The account's roles by name: `bus.roles.create("name")`."""
         self.trace = Trace(history)
         self.logs = Logs(self, metrics, history)
@@ -344,7 +344,7 @@ class EventBus(Publishing):
         `bootstrap` in the code.
 
         Raises ConfigurationError or ValidationFailed for a value that cannot be, ResourceConflict for a name that is
-        taken.
+        taken, AccessDenied inside a handler whose role may not.
         """
         role = options.pop("role", None)
         unknown = sorted(set(options) - set(attrs.fields_dict(Configuration)))
@@ -362,7 +362,9 @@ class EventBus(Publishing):
             if name == "<lambda>":
                 raise ConfigurationError("a lambda has no name of its own: give it one, bus.function(name=...)")
         configuration = Configuration(isolation=isolation, **options)
-        if check_name(name) in self._functions:
+        arn = f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:{check_name(name)}"
+        self.authorize("lambda:CreateFunction", arn, None, f'"{arn}"')
+        if name in self._functions:
             raise ResourceConflict(f"Function already exist: {name}", mend="choose another name=")
         called, _ = prepared(handler, code, runtime, wanted)
         self.account.reserve(name, configuration.reserved_concurrency)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from eventbus.errors import ConfigurationError
 from eventbus.iam.principals import Principal
+
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[1-9][0-9]?", re.ASCII)
 
 
 def check_options(account_id: object, region: object, grace: object, idle_timeout: object, **whole: object) -> None:
     if not (isinstance(account_id, str) and len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
         raise ConfigurationError(f"account_id={account_id!r}: an AWS account id is twelve digits, as text")
-    if not (isinstance(region, str) and region and region.isascii() and region.replace("-", "").isalnum()):
+    if not (isinstance(region, str) and _REGION.fullmatch(region)):
         raise ConfigurationError(f"region={region!r}: an AWS region reads like us-east-1")
     for name, value in whole.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:

@@ -7,7 +7,7 @@ from typing import Any
 from eventbus.arn import is_arn
 from eventbus.core.pressure import Pressure
 from eventbus.delivery.targets import Target
-from eventbus.errors import ConfigurationError, InvalidParameterValue, ResourceNotFound
+from eventbus.errors import ConfigurationError, EventBusError, InvalidParameterValue, ResourceNotFound
 from eventbus.functions.function import Function
 from eventbus.functions.invocable import Invocable
 
@@ -48,7 +48,8 @@ class Resources(Pressure):
     def resource(self, target: object) -> Target:
         """Find what an object, an ARN or a function's name stands for.
 
-        Raises ResourceNotFound if nothing on this bus has that ARN, ConfigurationError for what is none of these.
+        Raises ResourceNotFound if nothing on this bus has that ARN, or if the object was deleted, and
+        ConfigurationError for what is none of these.
         """
         if isinstance(target, str):
             found = self._resources.get(target) or self.named(target)
@@ -62,9 +63,20 @@ class Resources(Pressure):
             return known  # asking whether it is a Target takes longer than all the rest of a direct call
         if isinstance(target, Target):
             if self._resources.get(target.arn) is not target:
-                raise ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
+                raise self._not_here(target)
             return target
         raise ConfigurationError(f"{target!r} is neither a function, a topic or a queue, nor an ARN of one")
+
+    def _not_here(self, target: Target) -> EventBusError:
+        """Why an object cannot be used: it was deleted, or it is one of another bus."""
+        if getattr(target, "bus", None) is not self:
+            return ConfigurationError(f"{target!r} belongs to another bus, or was deleted")
+        again = "; there is another of this name now, give its ARN or name" if self.find(target.arn) else ""
+        what = "Function not found: " if target.kind == "function" else ""
+        return ResourceNotFound(
+            f"{what}{target.arn}{'' if what else ' does not exist on this bus'}",
+            mend=f"this {target.kind} was deleted{again}",
+        )
 
     def _function_arn(self, target: str) -> str:
         """The ARN that a name or a part of an ARN stands for, with the qualifier if there is one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,15 @@ class Sources(Resources):
             lambda: f'call {caller.label}.role.allow("{action}", {label})' if caller is not None else None,
             facts,
         )
+
+    @contextmanager
+    def as_owner(self) -> Iterator[None]:
+        """Do as the account's owner what is part of a call that was allowed; nothing may be awaited in it."""
+        token = acting_as.set((current_environment.get(), None))
+        try:
+            yield
+        finally:
+            acting_as.reset(token)
 
     def caller(self) -> Source | None:
         """Who the running code acts as: in a handler its function's role; None is the account's owner."""

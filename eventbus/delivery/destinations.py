@@ -125,7 +125,12 @@ def send_to_dead_letter_queue(lane: Settling, target: Target, event: Event, fail
 
 
 def _deliver(lane: Settling, target: Target, event: Event, message: Message, failures: str) -> None:
-    source = lane.target.source
+    found = lane.bus.find(target.arn)
+    if found is None:
+        what = "Function not found: " if target.kind == "function" else ""
+        _failed(lane, target, event, f"{what}{target.arn}{'' if what else ' does not exist'}", "", failures)
+        return
+    source, target = lane.target.source, found
     decision = lane.bus.authority.may_send(source, target)
     if not decision.is_allowed:
         problem = decision.reason

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import orjson
@@ -58,10 +59,14 @@ def encode_and_copy(value: JSONValue) -> tuple[Encoded, JSONValue]:
     return _encode_slowly(value)
 
 
-def _encode_slowly(value: JSONValue, *, allow_nan: bool = False) -> tuple[str, JSONValue]:
+def _strict_text(value: JSONValue) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _encode_slowly(value: JSONValue, text_of: Callable[[JSONValue], str] = _strict_text) -> tuple[str, JSONValue]:
     too_deep = NotJSON(f"the value is nested too deeply: at most {MAX_DEPTH} levels can be carried")
     try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=allow_nan)
+        text = text_of(value)
         copy = json.loads(text)
     except RecursionError:
         raise too_deep from None
@@ -81,11 +86,34 @@ def _depth(value: JSONValue) -> int:
 
 
 def encode_result(value: JSONValue) -> Encoded:
-    """The JSON of what a handler returned; as on AWS it may hold NaN and infinities."""
+    """The JSON of what a handler returned, as the runtime's client writes it.
+
+    It may hold NaN and infinities, Decimals (numbers), named tuples (objects) and bytes (texts). Bytes alone are the
+    response itself. Raises NotJSON for what the client refuses.
+    """
     try:
-        return encode(value)
-    except NotJSON:
-        return _encode_slowly(value, allow_nan=True)[0]
+        data = orjson.dumps(value, option=_OPTIONS)
+        if orjson.loads(data) == value:
+            return compact(data)
+    except (TypeError, ValueError, RecursionError):
+        pass
+    if isinstance(value, bytes):
+        return response(value)
+    return _encode_slowly(value, _result_text)[0]
+
+
+def _result_text(value: JSONValue) -> str:
+    from eventbus.execution.sandbox.runtime import json_text  # few need it
+
+    return json_text(value, True, (",", ":"))
+
+
+def response(body: bytes) -> Encoded:
+    """A response as JSON that the bus can hand on; what is no JSON becomes a text."""
+    try:
+        return received(body)
+    except ValueError:
+        return encode(body.decode(errors="replace"))
 
 
 def received(data: bytes) -> Encoded:

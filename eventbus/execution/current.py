@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 current_environment: ContextVar[Environment | None] = ContextVar("eventbus_environment", default=None)
 
-acting_as: ContextVar[tuple[Environment | None, Source] | None] = ContextVar("eventbus_acting_as", default=None)
+acting_as: ContextVar[tuple[Environment | None, Source | None] | None] = ContextVar("eventbus_acting_as", default=None)
 """Who is calling, where a caller has shown other credentials than those of the code that runs: a session of a role, or
-another account. Beside it the environment in which that was so: handlers that are started meanwhile inherit this."""
+another account; None is the account's owner. Beside it the environment in which that was so: handlers that are started
+meanwhile inherit this."""
 
 counts_as_work: ContextVar[bool] = ContextVar("eventbus_counts_as_work", default=False)
 """Whether the bus waits for the running code before it is idle: handlers and background tasks, not the user's own."""

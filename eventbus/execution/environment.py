@@ -344,9 +344,12 @@ class Environment:
                     outcome = raised(error, event.request_id)
                 if self.event is not event:
                     return  # the watchdog was here: this result is late, and discarded
+                ended = loop_time()
+                if ended > self.deadline:
+                    self.overrun()  # the watchdog could not be here: the handler has kept the event loop to itself
+                    return
                 self.event = None
                 lane.inside -= 1
-                ended = loop_time()
                 kind = Attempt if measure is None and not event.needs_care else DetailedAttempt
                 attempt = event.last = kind(
                     started_at, ended - self.started, outcome, self, event.number, age, self.is_cold, None, event.last

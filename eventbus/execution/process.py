@@ -12,7 +12,7 @@ import anyio
 import anyio.abc
 
 from eventbus.delivery.event import DetailedAttempt
-from eventbus.delivery.payload import Encoded, decode, encode, received
+from eventbus.delivery.payload import decode, encode, received, response
 from eventbus.execution.environment import Environment, Phase
 from eventbus.execution.outcome import Failed, Succeeded
 from eventbus.execution.sandbox.sandbox import Sandbox
@@ -93,7 +93,7 @@ class ProcessEnvironment(Environment):
         )
         self.repeated_init = done.init
         outcome = done.outcome
-        return Succeeded(_result(outcome)) if isinstance(outcome, Answer) else _failed(outcome)
+        return Succeeded(response(outcome.body)) if isinstance(outcome, Answer) else _failed(outcome)
 
     def _hear(self, line: str) -> None:
         """Keep what the processes write."""
@@ -137,14 +137,6 @@ class ProcessEnvironment(Environment):
 def _client_context(event: Event) -> str | None:
     context = event.reply.client_context if event.reply is not None else None
     return None if context is None else json.dumps(context.document, default=str)
-
-
-def _result(answer: Answer) -> Encoded:
-    """A response as JSON that the bus can hand on; what is no JSON becomes a text."""
-    try:
-        return received(answer.body)
-    except ValueError:
-        return encode(answer.body.decode(errors="replace"))
 
 
 def _failed(failure: Failure) -> Failed:

@@ -123,6 +123,7 @@ class Alias(Invocable):
         Raises PreconditionFailed if `revision_id` is not the latest, and what `create_alias` raises, with nothing
         changed.
         """
+        self._may("UpdateAlias")
         if revision_id is not None and revision_id != self.revision_id:
             raise PreconditionFailed(
                 "The Revision Id provided does not match the latest Revision Id. "
@@ -171,6 +172,13 @@ class Alias(Invocable):
             return version
         return self.function.version(version)
 
+    def _may(self, action: str) -> None:
+        """Permissions to change an alias are asked for with the function, as on AWS, those for its settings with it."""
+        if action == "UpdateAlias":
+            self.function._may(action)
+        else:
+            super()._may(action)
+
     # -- provisioned concurrency ------------------------------------------------------------------------------------
 
     @property
@@ -183,8 +191,14 @@ class Alias(Invocable):
 
         Errors as for a version; ResourceConflict when its version has provisioned concurrency already.
         """
+        self._may("PutProvisionedConcurrencyConfig")
         return self._provisioned.put(units)
 
     def delete_provisioned_concurrency(self) -> None:
         """Go back to environments on demand; without provisioned concurrency nothing happens."""
+        self._may("DeleteProvisionedConcurrencyConfig")
+        self._provisioned.delete()
+
+    def give_back(self) -> None:
+        """It is deleted: what was provisioned for it goes too."""
         self._provisioned.delete()

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     from eventbus.bus import EventBus
 
 _DEAD_LETTER = ("queue", "topic")
+_ACTIONS = {
+    "reserved_concurrency": "PutFunctionConcurrency",
+    "recursive_loop": "PutFunctionRecursionConfig",
+    "retries": "PutFunctionEventInvokeConfig",
+    "max_event_age": "PutFunctionEventInvokeConfig",
+}
 
 
 class Function(Invocable):
@@ -60,7 +66,7 @@ class Function(Invocable):
         self.handler: Callable[[Any, Any], Any] = handler
         self.configuration: Configuration = configuration
         self.settings = _settings_of(configuration)
-        self.role = bus.roles.basic(_role_name(name)) if role is None else bus.roles.of(role)
+        self._assume(bus.roles.basic(_role_name(name)) if role is None else bus.roles.passed(role))
         self.revision = 0
         """How often `$LATEST` was changed or published."""
         self.modified_at = bus.clock.now()
@@ -113,6 +119,10 @@ class Function(Invocable):
 
     @role.setter
     def role(self, role: Role) -> None:
+        self._may("UpdateFunctionConfiguration")
+        self._assume(self._bus.roles.passed(role))
+
+    def _assume(self, role: Role) -> None:
         if not role.can_be_assumed_by("lambda.amazonaws.com"):
             raise InvalidParameterValue(
                 "The role defined for the function cannot be assumed by Lambda.",
@@ -142,15 +152,18 @@ class Function(Invocable):
         The message carries the attributes RequestID, ErrorCode and ErrorMessage. It holds for all versions. Arguments
         and errors as for `on_success`.
         """
+        self._may("UpdateFunctionConfiguration")
         self.destinations.dead_letter = self._destination(target, "dead_letter", _DEAD_LETTER, grant)
         self._has_changed()
 
     def tag(self, tags: Mapping[str, str]) -> None:
         """Add tags, or replace their values: TagResource. Raises InvalidParameterValue for what AWS does not take."""
+        self._may("TagResource")
         self.tags = MappingProxyType(merged(self.tags, tags))
 
     def untag(self, keys: Iterable[str]) -> None:
         """Take tags away; those that it hasn't are no matter: UntagResource."""
+        self._may("UntagResource")
         gone = set(keys)
         self.tags = MappingProxyType({key: value for key, value in self.tags.items() if key not in gone})
 
@@ -165,6 +178,8 @@ class Function(Invocable):
         ConfigurationError or InvalidParameterValue, with nothing changed, for a bad value, and PreconditionFailed if
         `revision_id` is not the latest.
         """
+        for action in _actions(changes):
+            self._may(action)
         self.check_revision(revision_id)
         role, handler, runtime = changes.pop("role", None), changes.pop("handler", None), changes.pop("runtime", None)
         renamed = None
@@ -176,10 +191,10 @@ class Function(Invocable):
         if unknown:
             raise ConfigurationError(f"{', '.join(unknown)} cannot be changed; settings are {_settings()}")
         configuration = attrs.evolve(self.configuration, **changes)
-        chosen = self.role if role is None else self._bus.roles.of(role)
+        chosen = self.role if role is None else self._bus.roles.passed(role)
         self._bus.account.reserve(self.name, configuration.reserved_concurrency)  # the last that may be refused
         try:
-            self.role = chosen
+            self._assume(chosen)
         except InvalidParameterValue:
             self._bus.account.reserve(self.name, self.configuration.reserved_concurrency)
             raise
@@ -200,6 +215,7 @@ class Function(Invocable):
         code: str | Path | bytes | None = None,
         *,
         runtime: str = "python",
+        architecture: str | None = None,
         publish: bool = False,
         revision_id: str | None = None,
     ) -> Function | Version:
@@ -209,14 +225,20 @@ class Function(Invocable):
         do so. With `publish=True` a version is published and returned. Raises ConfigurationError for what is no
         handler, PreconditionFailed if `revision_id` is not the latest.
         """
+        self._may("UpdateFunctionCode")
         self.check_revision(revision_id)
         called, isolation = prepared(handler, code, runtime, "process" if isinstance(self.handler, Packaged) else None)
+        configuration = attrs.evolve(
+            self.configuration,
+            isolation=isolation,
+            architecture=self.configuration.architecture if architecture is None else architecture,
+        )
         self.handler = called
         self.__wrapped__ = called
-        self.configuration = attrs.evolve(self.configuration, isolation=isolation)
+        self.configuration = configuration
         self._has_changed()
         self.lane.renew()
-        return self.publish_version() if publish else self
+        return self._publish(None) if publish else self
 
     def _has_changed(self) -> None:
         self.revision += 1
@@ -255,20 +277,25 @@ class Function(Invocable):
         `description` is the version's own, by default that of `$LATEST`. Raises InvalidParameterValue if `code_sha256`
         is not that of `$LATEST`, PreconditionFailed if `revision_id` is not the latest.
         """
+        self._may("PublishVersion")
         if code_sha256 is not None and code_sha256 != self.code_sha256:
             raise InvalidParameterValue(
                 f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({self.code_sha256}). "
                 "Please try again with the CodeSHA256 in $LATEST."
             )
         self.check_revision(revision_id)
+        return self._publish(description)
+
+    def _publish(self, description: str | None) -> Version:
         newest = next(reversed(self._versions.values()), None)
         configuration = self.configuration
         if description is not None:
             configuration = attrs.evolve(configuration, description=description)
         if newest is not None and newest.is_same(self, self.destinations.dead_letter):
             return newest
+        handler = self.handler.frozen() if isinstance(self.handler, Packaged) else self.handler
         number = str(self._bus.next_version(self.name))
-        version = Version(self._bus, self, number, configuration)
+        version = Version(self._bus, self, number, configuration, handler)
         self._bus.register(version)
         self._versions[number] = version
         self.revision += 1
@@ -311,6 +338,7 @@ class Function(Invocable):
         that cannot be, ResourceConflict for one that is taken, ResourceNotFound for a version that does not exist,
         InvalidParameterValue for weights that cannot be.
         """
+        self._may("CreateAlias")
         if checked_alias_name(name) in self._aliases:
             raise ResourceConflict(
                 f"Alias already exists: {self.arn}:{name}", mend=f'call {self.label}.update_alias("{name}", ...)'
@@ -334,6 +362,7 @@ class Function(Invocable):
 
         What is None stays. Raises ResourceNotFound if there is no such alias, and what `create_alias` raises.
         """
+        self._may("UpdateAlias")
         alias = self._aliases.get(name)
         if alias is None:
             raise ResourceNotFound(f"Alias not found: {self.arn}:{name}")
@@ -367,6 +396,7 @@ class Function(Invocable):
         for `$LATEST` or an alias, ResourceNotFound for a version that does not exist, ResourceConflict for one that an
         alias points to.
         """
+        self._may("DeleteFunction")
         if qualifier is None:
             self._bus.forget(self)
             return
@@ -387,22 +417,31 @@ class Function(Invocable):
             raise ResourceConflict(
                 f"Version {qualifier} is used by an alias, delete or re-point it first: {', '.join(map(str, users))}"
             )
-        version.delete_provisioned_concurrency()
+        version.give_back()
         del self._versions[qualifier]
         self._bus.unregister(version)
         self._bus.retire(version.lane)
 
     def delete_alias(self, name: str) -> None:
         """Delete an alias; that it does not exist is fine, as on AWS: DeleteAlias."""
+        self._may("DeleteAlias")
         alias = self._aliases.pop(name, None)
         if alias is not None:
-            alias.delete_provisioned_concurrency()
+            alias.give_back()
             self._bus.unregister(alias)
 
 
 def _role_name(function: str) -> str:
     """A role's name has 64 characters at most, as a function's has; what is cut off stays in a checksum."""
     return f"{function}-role" if len(function) <= 59 else f"{function[:50]}-{zlib.crc32(function.encode()):08x}-role"
+
+
+def _actions(changes: Mapping[str, Any]) -> set[str]:
+    """What a change of settings takes the permission for: each part of it has a call of its own on AWS."""
+    found = {_ACTIONS.get(name, "UpdateFunctionConfiguration") for name in changes}
+    if "reserved_concurrency" in changes and changes["reserved_concurrency"] is None:
+        found = found - {"PutFunctionConcurrency"} | {"DeleteFunctionConcurrency"}
+    return found or {"UpdateFunctionConfiguration"}
 
 
 def _settings_of(how: Configuration) -> AsyncSettings:

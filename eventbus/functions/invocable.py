@@ -81,6 +81,11 @@ class Invocable:
         self._configured_at: float | None = None
 
     @property
+    def bus(self) -> EventBus:
+        """The bus that it is on, or was until it was deleted."""
+        return self._bus
+
+    @property
     def role(self) -> Role:
         """The execution role."""
         raise NotImplementedError
@@ -104,11 +109,19 @@ class Invocable:
         `function_url_auth_type`, `invoked_via_function_url` and `revision_id`. Raises ResourceConflict for a statement
         id that is taken, InvalidParameterValue for an unknown form of principal, PolicyLengthExceeded above 20 KB.
         """
+        self._may("AddPermission")
         return self.access.add_permission(statement_id, principal, **conditions)
 
-    def remove_permission(self, statement_id: str) -> None:
-        """Take a statement back. Raises ResourceNotFound if there is none with this id."""
-        self.access.remove_permission(statement_id)
+    def remove_permission(self, statement_id: str, *, revision_id: str | None = None) -> None:
+        """Take a statement back. Raises ResourceNotFound if there is none with this id, PreconditionFailed if
+        `revision_id` is not that of the policy.
+        """
+        self._may("RemovePermission")
+        self.access.remove_permission(statement_id, revision_id=revision_id)
+
+    def _may(self, action: str) -> None:
+        """Refuse a handler whose role may not do this with it."""
+        self._bus.authorize(f"lambda:{action}", self.resource_arn, self.access, self.label)
 
     def allow(self, source: Any, statement_id: str | None = None) -> None:
         """Let a source trigger the function: a bucket or a topic, another function or role, a principal's name or ARN.
@@ -145,6 +158,7 @@ class Invocable:
         The execution role must be allowed to send there, else InvalidParameterValue names the mending call; with
         `grant=True` the permission is added. None removes the destination.
         """
+        self._may("PutFunctionEventInvokeConfig")
         self.destinations.on_success = self._destination(target, "on_success", _ON_SUCCESS, grant)
         self._has_configured()
 
@@ -153,6 +167,7 @@ class Invocable:
 
         Arguments and errors as for `on_success`.
         """
+        self._may("PutFunctionEventInvokeConfig")
         self.destinations.on_failure = self._destination(target, "on_failure", _ON_FAILURE, grant)
         self._has_configured()
 
@@ -170,6 +185,7 @@ class Invocable:
         What is left out is reset: 2 retries, 21,600 seconds, no destinations. Raises InvalidParameterValue when
         nothing is given, and what `on_failure` raises, with nothing changed.
         """
+        self._may("PutFunctionEventInvokeConfig")
         if (retries, max_event_age, on_success, on_failure) == (None, None, None, None):
             raise InvalidParameterValue("You must specify at least one of error handling or destination setting.")
         return self._configure_events(retries, max_event_age, on_success, on_failure, grant=grant)
@@ -187,6 +203,7 @@ class Invocable:
 
         Raises ResourceNotFound if there are none yet.
         """
+        self._may("UpdateFunctionEventInvokeConfig")
         self._check_configured()
         return self._configure_events(
             self.settings.retries if retries is None else retries,
@@ -198,6 +215,7 @@ class Invocable:
 
     def delete_event_invoke_config(self) -> None:
         """Go back to the defaults. Raises ResourceNotFound if nothing was set."""
+        self._may("DeleteFunctionEventInvokeConfig")
         self._check_configured()
         self._configure_events(None, None, None, None, grant=False)
         self._configured_at = None

@@ -19,6 +19,7 @@ from eventbus.errors import ConfigurationError, ValidationFailed
 from eventbus.execution.sandbox.runtime_api import load_h11
 from eventbus.execution.sandbox.values import RUNTIMES
 from eventbus.functions.configuration import handler_name, isolation_of
+from eventbus.functions.directory import copy, digest_of, files_of
 
 _IDENTIFIER = re.compile(r"(python)3\.\d{1,2}|(provided)(?:\.al2|\.al2023)?")
 """The identifiers of AWS's runtimes that can be run here (Lambda developer guide, "Lambda runtimes", 2026)."""
@@ -33,9 +34,9 @@ class Code:
     directory: Path
     runtime: str = "python"
     sha256: str | None = None
-    """Of the archive, base64."""
+    """Of the archive, or of the files of what was copied; base64."""
     size: int = 0
-    """Bytes of the archive."""
+    """Bytes of these."""
     archive: Path | None = None
     """The archive as it was given."""
     identifier: str | None = None
@@ -54,6 +55,8 @@ class Packaged:
     def __init__(self, handler: object, code: Code) -> None:
         self.code = code
         self.plain = handler if callable(handler) else None
+        self._digest: tuple[object, str] | None = None
+        """Of a directory, with the state of its files that it was made of."""
         self.__name__ = code.handler.rpartition(".")[2]
         self.__qualname__ = self.__name__
         self.__module__ = code.handler.rpartition(".")[0]
@@ -76,8 +79,52 @@ class Packaged:
 
     @property
     def code_sha256(self) -> str | None:
-        """The base64 of the SHA-256 of the archive that it came in, as AWS shows it; None if it came in none."""
-        return self.code.sha256
+        """The base64 of the SHA-256 of the archive that it came in, as AWS shows it, or of the files of its directory;
+        None if it is part of this program.
+        """
+        if self.code.sha256 is not None or self.code.path:
+            return self.code.sha256
+        files = files_of(self.code.directory)
+        versions = tuple((file.name, file.is_executable, file.version) for file in files)
+        if self._digest is None or self._digest[0] != versions:
+            self._digest = versions, digest_of(files)
+        return self._digest[1]
+
+    def is_same(self, other: object) -> bool:
+        """Whether another runs the same code in the same way."""
+        if not isinstance(other, Packaged):
+            return False
+        ours, theirs = self.code, other.code
+        if (ours.handler, ours.runtime, ours.identifier, ours.path) != (
+            theirs.handler,
+            theirs.runtime,
+            theirs.identifier,
+            theirs.path,
+        ):
+            return False
+        if ours.path:
+            return self.plain is other.plain and ours.directory == theirs.directory
+        return self.code_sha256 == other.code_sha256
+
+    def frozen(self) -> Packaged:
+        """The same with its code as it is now, whatever becomes of the directory that it is in.
+
+        An archive is unpacked where nobody changes it, and a handler that is part of this program runs where that is.
+        Raises InvalidParameterValue for a directory that is larger than a package may be.
+        """
+        code = self.code
+        if code.sha256 is not None or code.path:
+            return self
+        holder = Path(tempfile.mkdtemp(prefix="eventbus-code-"))
+        try:
+            size = copy(code.directory, holder / "task")
+            digest = digest_of(files_of(holder / "task"))
+        except BaseException:
+            shutil.rmtree(holder, ignore_errors=True)
+            raise
+        made = attrs.evolve(code, directory=holder / "task", sha256=digest, size=size, origin=None)
+        object.__setattr__(made, "remove", weakref.finalize(made, shutil.rmtree, holder, ignore_errors=True))
+        return Packaged(None, made)
 
 
 def prepared(handler: Any, code: object, runtime: str, wanted: str | None) -> tuple[Callable[[Any, Any], Any], str]:
@@ -145,7 +192,9 @@ def _code_of(handler: object, code: object, runtime: str) -> Code:
 
 
 def _checked_handler(handler: str) -> str:
-    if not handler or len(handler) > 128 or re.search(r"\s", handler):
+    if len(handler) > 128:
+        raise ValidationFailed(handler, "handler", "Member must have length less than or equal to 128")
+    if not handler or re.search(r"\s", handler):
         raise ValidationFailed(handler, "handler", r"Member must satisfy regular expression pattern: [^\s]+")
     return handler
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from eventbus.delivery.lane import Lane
 from eventbus.delivery.targets import Source, Target
 from eventbus.errors import InvalidParameterValue
+from eventbus.functions.code import code_sha256
 from eventbus.functions.invocable import Invocable
+from eventbus.functions.package import Packaged
 from eventbus.functions.provisioned import ProvisionedConcurrency
 
 if TYPE_CHECKING:
@@ -76,13 +78,20 @@ class Latest(Invocable):
 class Version(Invocable):
     """A published version: handler, configuration and role as they were, with environments of its own."""
 
-    def __init__(self, bus: EventBus, function: Function, number: str, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        bus: EventBus,
+        function: Function,
+        number: str,
+        configuration: Configuration,
+        handler: Callable[[Any, Any], Any],
+    ) -> None:
         label = f'{function.label}.version("{number}")'
         super().__init__(bus, function, number, f"{function.arn}:{number}", label)
         self.number = number
-        self.handler: Callable[[Any, Any], Any] = function.handler
+        self.handler: Callable[[Any, Any], Any] = handler
         self.configuration: Configuration = configuration
-        self.code_sha256 = function.code_sha256
+        self.code_sha256 = code_sha256(handler)
         self.published_at = bus.clock.now()
         self._role = function.role
         self._source = function.source
@@ -124,11 +133,14 @@ class Version(Invocable):
     def is_same(self, function: Function, dead_letter: Target | None) -> bool:
         """Whether the function has not been changed since this was published."""
         return (
-            self.handler is function.handler
+            self._has_code_of(function.handler)
             and self._role is function.role
             and self._dead_letter is dead_letter
             and self._latest == function.configuration.of_version
         )
+
+    def _has_code_of(self, handler: object) -> bool:
+        return self.handler is handler or (isinstance(self.handler, Packaged) and self.handler.is_same(handler))
 
     def apply_settings(self) -> None:
         super().apply_settings()
@@ -147,8 +159,14 @@ class Version(Invocable):
         Raises InvalidParameterValue when the account or the function's reserved concurrency does not give as many,
         ResourceConflict when an alias of this version has provisioned concurrency.
         """
+        self._may("PutProvisionedConcurrencyConfig")
         return self._provisioned.put(units)
 
     def delete_provisioned_concurrency(self) -> None:
         """Go back to environments on demand; without provisioned concurrency nothing happens."""
+        self._may("DeleteProvisionedConcurrencyConfig")
+        self._provisioned.delete()
+
+    def give_back(self) -> None:
+        """It is deleted: what was provisioned for it goes too."""
         self._provisioned.delete()

@@ -33,7 +33,8 @@ class Role:
     """A role with its policies; whoever assumes it gets a session, `role.session(name)`.
 
     `trust_policy` says who may assume it; by default that is Lambda alone. `version` is bumped with every change, for
-    those who keep decisions. A call that raises has changed nothing.
+    those who keep decisions. Inside a handler a change takes the permission that IAM's call takes, such as
+    `iam:PutRolePolicy` for `allow`, else it raises AccessDenied. A call that raises has changed nothing.
     """
 
     def __init__(self, name: str, account_id: str, *, trust_policy: Policy | Document | None = None) -> None:
@@ -48,6 +49,8 @@ class Role:
         self.version = 0
         self.before_change: Callable[[], None] | None = None
         """Called before every change, for those who still have to judge by the policies as they are."""
+        self.guard: Callable[[str, Role], None] | None = None
+        """Called with the IAM action of every change before it is made: refuses those who may not."""
         self._trust_policy = _parsed(_LAMBDA_TRUST if trust_policy is None else trust_policy, PolicyKind.TRUST)
         self._boundary: Policy | None = None
         self._attached: dict[str, Policy] = {}
@@ -121,6 +124,7 @@ class Role:
 
     def put_policy(self, name: str, document: Document) -> None:
         """Add or replace an inline policy (IAM's PutRolePolicy); raises MalformedPolicy."""
+        self._may("PutRolePolicy")
         policy = Policy.parse(document, size_limit=INLINE_SIZE_LIMIT)
         self._changing()
         self._inline[name] = policy
@@ -128,6 +132,7 @@ class Role:
 
     def delete_policy(self, name: str) -> None:
         """Remove an inline policy; raises ResourceNotFound."""
+        self._may("DeleteRolePolicy")
         if name not in self._inline:
             raise ResourceNotFound(f"The role policy with name {name} cannot be found.")
         self._changing()
@@ -136,6 +141,7 @@ class Role:
 
     def attach(self, policy: str) -> None:
         """Attach an AWS managed policy, by name or ARN; raises ResourceNotFound for one that isn't known here."""
+        self._may("AttachRolePolicy")
         arn = MANAGED_POLICY_ARNS.get(policy)
         if arn is None:
             known = ", ".join(name for name in MANAGED_POLICIES if ":" not in name)
@@ -150,6 +156,7 @@ class Role:
 
     def detach(self, policy: str) -> None:
         """Detach an AWS managed policy, by name or ARN; raises ResourceNotFound if it isn't attached."""
+        self._may("DetachRolePolicy")
         arn = MANAGED_POLICY_ARNS.get(policy, policy)
         if arn not in self._attached:
             raise ResourceNotFound(f"Policy {policy} was not found.")
@@ -164,6 +171,7 @@ class Role:
 
     @boundary.setter
     def boundary(self, boundary: Policy | Document | None) -> None:
+        self._may("DeleteRolePermissionsBoundary" if boundary is None else "PutRolePermissionsBoundary")
         parsed = None if boundary is None else _parsed(boundary, PolicyKind.BOUNDARY)
         self._changing()
         self._boundary = parsed
@@ -176,6 +184,7 @@ class Role:
 
     @trust_policy.setter
     def trust_policy(self, trust_policy: Policy | Document) -> None:
+        self._may("UpdateAssumeRolePolicy")
         self._trust_policy = _parsed(trust_policy, PolicyKind.TRUST)
         self._changed()
 
@@ -198,6 +207,7 @@ class Role:
         condition: Mapping[str, Mapping[str, object]] | None,
         sid: str | None,
     ) -> None:
+        self._may("PutRolePolicy")
         named = [arn for resource in resources for arn in resource_arns(resource)]
         if not named:
             raise ConfigurationError(
@@ -216,6 +226,10 @@ class Role:
         self._own = own
         self._statements = statements
         self._changed()
+
+    def _may(self, action: str) -> None:
+        if self.guard is not None:
+            self.guard(f"iam:{action}", self)
 
     def _changing(self) -> None:
         if self.before_change is not None:

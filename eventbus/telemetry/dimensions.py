@@ -18,6 +18,16 @@ ACCOUNT_WIDE = frozenset({"ConcurrentExecutions", "UnreservedConcurrentExecution
 """Without a dimension these are levels of the account, and not the sum of the functions' levels."""
 LEVELS = ACCOUNT_WIDE | {"ProvisionedConcurrentExecutions", "ProvisionedConcurrencyUtilization"}
 """What goes up and down: sums of these say nothing."""
+LAMBDA_METRICS = LEVELS | {
+    *("Invocations", "Errors", "Throttles", "Duration", "PostRuntimeExtensionsDuration", "OversizedRecordCount"),
+    *("ProvisionedConcurrencyInvocations", "ProvisionedConcurrencySpilloverInvocations"),
+    *("AsyncEventsReceived", "AsyncEventAge", "AsyncEventsDropped", "DeadLetterErrors", "DestinationDeliveryFailures"),
+    *("RecursiveInvocationsDropped", "IteratorAge", "UrlRequestCount", "UrlRequestLatency", "Url4xxCount"),
+    *("Url5xxCount", "PolledEventCount", "FilteredOutEventCount", "InvokedEventCount", "FailedInvokeEventCount"),
+    *("DroppedEventCount", "DeletedEventCount", "OnFailureDestinationDeliveredEventCount", "ProvisionedPollers"),
+    *("OffsetLag", "SignatureValidationErrors"),
+}
+"""What Lambda counts (Lambda developer guide, "Types of metrics for Lambda functions", 2026)."""
 _SERVICES = {
     "lambda": (LAMBDA, "FunctionName"),
     "sqs": ("AWS/SQS", "QueueName"),

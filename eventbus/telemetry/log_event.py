@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from eventbus.functions.configuration import APPLICATION_LOG_LEVELS
+from eventbus.telemetry.errors import InvalidLogParameter
 
 _RANKS = {name: rank for rank, name in enumerate(APPLICATION_LOG_LEVELS)} | {"WARNING": 3, "CRITICAL": 5}
 _INFO = _RANKS["INFO"]
@@ -56,3 +57,21 @@ def _rank(line: str) -> int:
     if isinstance(level, str) and isinstance(timestamp, str) and _RFC_3339.fullmatch(timestamp):
         return _RANKS.get(level.upper(), _INFO)
     return _INFO
+
+
+def is_instant(value: object) -> bool:
+    """Whether this is a number of seconds since the epoch."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # not a number is unequal
+
+
+def check_span(start: object, end: object) -> None:
+    """Raise InvalidLogParameter for what are no instants."""
+    for name, value in (("start", start), ("end", end)):
+        if not is_instant(value):
+            raise InvalidLogParameter(f"{name}={value!r}: seconds since the epoch are needed.")
+
+
+def check_limit(limit: object) -> None:
+    """Raise InvalidLogParameter for what is no number of events."""
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+        raise InvalidLogParameter(f"limit={limit!r}: a whole number from 0 is needed, or None for all.")

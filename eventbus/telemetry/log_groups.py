@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
 from eventbus.telemetry.errors import InvalidLogParameter, LogGroupExists, LogGroupNotFound
-from eventbus.telemetry.log_event import LogEvent
+from eventbus.telemetry.log_event import LogEvent, is_instant
 
 DAY = 86_400.0
 RETENTION_DAYS = (
@@ -136,10 +137,15 @@ def check_retention(days: object) -> None:
         )
 
 
-def check_batch(events: list[tuple[float, str]]) -> None:
+def check_batch(events: list[Any]) -> None:
     """Raise InvalidLogParameter for a batch that PutLogEvents would refuse as a whole."""
     if not 1 <= len(events) <= MAX_BATCH:
         raise InvalidLogParameter(f"A call takes 1 to {MAX_BATCH:,} log events, not {len(events):,}.")
+    for event in events:
+        if not (isinstance(event, tuple | list) and len(event) == 2 and is_instant(event[0]) and type(event[1]) is str):
+            raise InvalidLogParameter(
+                f"{event!r} is no log event.", mend="one is a pair of seconds since the epoch and a text"
+            )
     if any(not message for _, message in events):
         raise InvalidLogParameter("A log event has at least one character.")
     size = sum(len(message.encode()) + EVENT_OVERHEAD for _, message in events)

@@ -10,13 +10,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from eventbus.telemetry.embedded import measurements
-from eventbus.telemetry.errors import LogGroupNotFound, LogStreamExists
+from eventbus.telemetry.errors import InvalidLogParameter, LogGroupNotFound, LogStreamExists
 from eventbus.telemetry.filter_patterns import compile_pattern
 from eventbus.telemetry.following import LogFollower
 from eventbus.telemetry.journal import grouped
 from eventbus.telemetry.live_tail import FollowedGroup, LiveTail, Wanted
 from eventbus.telemetry.log_access import LogAccess
-from eventbus.telemetry.log_event import LogEvent
+from eventbus.telemetry.log_event import LogEvent, check_limit, check_span
 from eventbus.telemetry.log_groups import LogGroups, RejectedLogEvents, check_retention, check_stream_name
 from eventbus.telemetry.platform_log import invocation, kept_lines, log_of
 from eventbus.telemetry.readable_logs import EVER, ReadableLogs
@@ -45,7 +45,7 @@ class Logs(ReadableLogs):
         bus.journal.logs = self._take_over
 
     def __repr__(self) -> str:
-        groups = ", ".join(self.groups()) or "empty"
+        groups = ", ".join(self._groups()) or "empty"
         forgotten = f"; {self._journal.forgotten} earlier invocations are forgotten" if self._journal.forgotten else ""
         return f"<Logs: {groups}{forgotten}>"
 
@@ -53,14 +53,22 @@ class Logs(ReadableLogs):
 
     def groups(self) -> list[str]:
         """The names of the log groups that hold something, `/aws/lambda/<function>`, and of those that you made."""
+        self._authorize("DescribeLogGroups", "")
+        return self._groups()
+
+    def _groups(self) -> list[str]:
         written = {a.environment.lane.log_group for a in self._journal.logged() if a.environment is not None}
         own = {name for name in self.made if (group := self.made.get(name)) and (group.is_own or group.events)}
-        return sorted(own | {name for name in written if not self._may_expire(name) or any(self.events(name))})
+        return sorted(own | {name for name in written if not self._may_expire(name) or self._read(name)})
 
     def streams(self, group: str) -> list[str]:
-        """The names of a group's streams, one per environment, and of those that you made."""
-        own = self.made.get(self._named(group))
-        return list(dict.fromkeys([*(own.streams if own else ()), *(event.stream for event in self.events(group))]))
+        """The names of a group's streams, one per environment, and of those that you made. Raises LogGroupNotFound."""
+        self._authorize("DescribeLogStreams", group)
+        return self._streams(self._readable(group))
+
+    def _streams(self, name: str) -> list[str]:
+        own = self.made.get(name)
+        return list(dict.fromkeys([*(own.streams if own else ()), *(event.stream for event in self._read(name))]))
 
     def events(
         self,
@@ -74,20 +82,27 @@ class Logs(ReadableLogs):
         """The events of a group, oldest first, that a filter pattern wants.
 
         `group` is a name as in `groups()`, or a function's name; `stream` a stream's name; `start` and `end`, both
-        inclusive, are seconds since the epoch. A group that does not exist has no events. Raises InvalidFilterPattern.
+        inclusive, are seconds since the epoch. A function that has not run has no events; LogGroupNotFound is raised
+        for a group that nobody has made, InvalidFilterPattern or InvalidLogParameter for what cannot be.
         """
+        self._authorize("FilterLogEvents", group)
         matches = compile_pattern(filter_pattern)
-        name = self._named(group)
+        check_span(start, end)
+        return (
+            event
+            for event in self._read(self._readable(group))
+            if start <= event.at <= end and stream in (None, event.stream) and matches(event.message)
+        )
+
+    def _read(self, name: str) -> list[LogEvent]:
         own = self.made.get(name)
-        first = start if own is None else max(start, own.begins_at(self._bus.clock.now()))
         events = [event for attempt in self._journal.logged() for event in self._of(attempt, name)]
         events.extend(own.events if own is not None else ())
         events.sort(key=lambda event: event.at)
-        return (
-            event
-            for event in events
-            if first <= event.at <= end and stream in (None, event.stream) and matches(event.message)
-        )
+        if own is None or own.retention_days is None:
+            return events
+        first = own.begins_at(self._bus.clock.now())
+        return [event for event in events if event.at >= first]
 
     def filter(
         self,
@@ -100,6 +115,7 @@ class Logs(ReadableLogs):
         end: float = EVER,
     ) -> list[LogEvent]:
         """The first `limit` events that a filter pattern wants, oldest first; all without a limit. See `events`."""
+        check_limit(limit)
         return list(islice(self.events(group, filter_pattern, stream=stream, start=start, end=end), limit))
 
     def tail(
@@ -113,6 +129,7 @@ class Logs(ReadableLogs):
         end: float = EVER,
     ) -> list[LogEvent]:
         """The last `limit` events of a group, oldest first; all that are kept without a limit. See `events`."""
+        check_limit(limit)
         events = self.filter(group, filter_pattern, stream=stream, start=start, end=end)
         return events if limit is None else events[max(0, len(events) - limit) :]
 
@@ -130,6 +147,7 @@ class Logs(ReadableLogs):
 
         An invocation's events come when it has ended. Raises InvalidFilterPattern.
         """
+        self._authorize("StartLiveTail", group)
         return self._follower(LogFollower, group, compile_pattern(filter_pattern))
 
     def live_tail(
@@ -189,7 +207,7 @@ class Logs(ReadableLogs):
         self._authorize("CreateLogStream", group, stream)
         check_stream_name(stream)
         now, name = self._bus.clock.now(), self._existing(group)
-        if stream in self.streams(name):
+        if stream in self._streams(name):
             raise LogStreamExists("The specified log stream already exists")
         self.made.open(name, now).streams[stream] = now
 
@@ -200,6 +218,8 @@ class Logs(ReadableLogs):
         out of order, over more than 24 hours, more than 10,000 events or 1 MB.
         """
         self._authorize("PutLogEvents", group, stream)
+        if not isinstance(events, Iterable):
+            raise InvalidLogParameter(f"{events!r} are no log events.", mend="give a list of pairs")
         now = self._bus.clock.now()
         taken, rejected = self.made.open(self._existing(group), now).take(stream, list(events), now)
         self._metrics.measured(m for event in taken for m in measurements(event.message))
@@ -228,6 +248,7 @@ class Logs(ReadableLogs):
 
     def retention(self, group: str) -> int | None:
         """After how many days the events of a group expire; None for never. Raises LogGroupNotFound."""
+        self._authorize("DescribeLogGroups", "")
         found = self.made.get(self._existing(group))
         return None if found is None else found.retention_days
 
@@ -235,10 +256,27 @@ class Logs(ReadableLogs):
 
     def _named(self, group: str) -> str:
         """The group that a name stands for: its own, or that of a function of this name."""
+        if not isinstance(group, str):
+            raise InvalidLogParameter(
+                f"{group!r} is no name of a log group.",
+                mend="give a function's name, such as \"f\", or the group's own",
+            )
         if group.startswith("/") or group in self.made:
             return group
         function = self._bus.functions.get(group)
         return f"/aws/lambda/{group}" if function is None else function.lane.log_group
+
+    def _readable(self, group: str) -> str:
+        """The name of a group that is there, or will be when a function that is declared writes to it."""
+        self._journal.logged()
+        name = self._named(group)
+        lanes = (lane for function in self._bus.functions.values() for lane in function.lanes)
+        if name in self.made or any(lane.log_group == name for lane in lanes):
+            return name
+        known = ", ".join(sorted({*self._groups(), *(f.lane.log_group for f in self._bus.functions.values())}))
+        raise LogGroupNotFound(
+            "The specified log group does not exist.", mend=f"there is no {name}; there is: {known or 'none'}"
+        )
 
     def _existing(self, group: str) -> str:
         self._journal.logged()

@@ -13,10 +13,20 @@ import attrs
 
 from eventbus.execution.outcome import Failed
 from eventbus.telemetry.custom_metrics import check_namespace, data_of
-from eventbus.telemetry.dimensions import ACCOUNT_WIDE, Dimensions, Owner, dimensions, of_owner, owner_of_arn, unit_of
+from eventbus.telemetry.dimensions import (
+    ACCOUNT_WIDE,
+    LAMBDA,
+    Dimensions,
+    Owner,
+    dimensions,
+    of_owner,
+    owner_of_arn,
+    unit_of,
+)
 from eventbus.telemetry.distribution import Datum
 from eventbus.telemetry.embedded import Measurement
 from eventbus.telemetry.errors import InvalidMetricData
+from eventbus.telemetry.questions import check_name, check_resource, check_terms, is_function
 from eventbus.telemetry.series import Series
 from eventbus.telemetry.statistics import Statistic, check_statistic, statistic
 
@@ -49,8 +59,11 @@ class DataPoint:
 class Metrics:
     """`bus.metrics`: every metric of one bus."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(
+        self, now: Callable[[], float], authorize: Callable[[str, str, None, str], None] | None = None
+    ) -> None:
         self._now = now
+        self._authorize = authorize
         self._series: dict[tuple[str, Owner], Series] = {}
         self._counters: dict[tuple[str, str], Series] = {}
         """The same series by name and ARN, for the calls that count most."""
@@ -123,6 +136,7 @@ class Metrics:
         (a list of `{"Name", "Value"}`), `Timestamp` (seconds since the epoch or a datetime), `Unit` and
         `StorageResolution` (1 or 60). Raises InvalidMetricData, with nothing taken in, for what CloudWatch refuses.
         """
+        self._may("PutMetricData")
         check_namespace(namespace)
         for datum in data_of(metric_data, self._now()):
             self._custom_series(namespace, datum.name, datum.dimensions, datum.unit).add_point(
@@ -146,7 +160,10 @@ class Metrics:
         Of one resource (an object with an `arn`, or an ARN, with a version or an alias if you like) or of all; or as
         CloudWatch names it, by `namespace` and `dimensions`. Without `dimensions` all series of the name are summed,
         `{}` is the one without any. Between two instants, seconds since the epoch, at a resolution of one minute.
+        Raises InvalidMetricData for a name that Lambda does not have, and for what is no resource.
         """
+        self._may("GetMetricStatistics")
+        self._check_question(name, resource, namespace, dimensions, start, end)
         chosen = self._chosen(name, resource, namespace, dimensions)
         total = Datum()
         for series in chosen:
@@ -170,8 +187,34 @@ class Metrics:
 
         `statistic` is `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, or an extended one such as `p99.9`,
         `tm90` or `PR(:300)`; `period` is 1, 5, 10, 20, 30 or a multiple of 60. The rest is as for `query`. Raises
-        InvalidMetricData for another statistic or period.
+        InvalidMetricData for another statistic or period, and what `query` raises.
         """
+        self._may("GetMetricData")
+        self._check_question(name, resource, namespace, dimensions, start, end)
+        return self.points(
+            name,
+            resource,
+            statistic=statistic,
+            period=period,
+            namespace=namespace,
+            dimensions=dimensions,
+            start=start,
+            end=end,
+        )
+
+    def points(
+        self,
+        name: str,
+        resource: object = None,
+        *,
+        statistic: str,
+        period: int,
+        namespace: str | None,
+        dimensions: Mapping[str, str] | None,
+        start: float,
+        end: float,
+    ) -> list[DataPoint]:
+        """The same for whoever may ask; what is not known has no data, as over the wire."""
         check_statistic(statistic)
         if period not in (1, 5, 10, 20, 30) and (period <= 0 or period % 60):
             raise InvalidMetricData(
@@ -188,6 +231,8 @@ class Metrics:
 
     def names(self, resource: object = None) -> list[str]:
         """The names of the metrics that have data, of one resource or of all."""
+        self._may("ListMetrics")
+        check_resource(resource)
         if resource is None:
             return sorted({name for name, _ in self._series} | {name for _, name, _ in self._custom})
         wanted = owner_of_arn(str(getattr(resource, "arn", resource)))
@@ -197,6 +242,7 @@ class Metrics:
         self, namespace: str | None = None, name: str | None = None, dimensions: Mapping[str, str] | None = None
     ) -> list[MetricName]:
         """Every metric that has data, as CloudWatch names it; `dimensions` are those that a metric has at least."""
+        self._may("ListMetrics")
         wanted = set((dimensions or {}).items())
         found = {(space, metric, chosen) for space, metric, chosen in self._custom}
         for metric, owner in self._series:
@@ -215,6 +261,21 @@ class Metrics:
             yield name, owner, *series.total
 
     # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _may(self, action: str) -> None:
+        """Refuse a handler whose role may not."""
+        if self._authorize is not None:
+            self._authorize(f"cloudwatch:{action}", "*", None, '"*"')
+
+    def _check_question(
+        self, name: object, resource: object, namespace: object, given: object, start: object, end: object
+    ) -> None:
+        """Refuse a question that can have no answer: most often its name is misspelt."""
+        check_resource(resource)
+        check_terms(given, start, end)
+        is_custom = namespace is not None and namespace != LAMBDA
+        if not (is_custom or any(name == counted for counted, _ in self._series)):
+            check_name(name, is_of_lambda=namespace == LAMBDA or is_function(resource))
 
     def _chosen(
         self, name: str, resource: object, namespace: str | None, given: Mapping[str, str] | None

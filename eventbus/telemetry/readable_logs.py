@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from eventbus.telemetry.errors import InvalidLogParameter, LogGroupNotFound
@@ -25,16 +25,16 @@ class ReadableLogs(ABC):
     _bus: EventBus
 
     @abstractmethod
-    def groups(self) -> list[str]:
-        """The names of the log groups."""
+    def _groups(self) -> list[str]:
+        """The names of the log groups, for whoever may know them."""
 
     @abstractmethod
-    def streams(self, group: str) -> list[str]:
-        """The names of a group's streams."""
+    def _streams(self, name: str) -> list[str]:
+        """The names of a group's streams, for whoever may know them."""
 
     @abstractmethod
-    def events(self, group: str) -> Iterator[LogEvent]:
-        """The events of a group, oldest first."""
+    def _read(self, name: str) -> list[LogEvent]:
+        """The events of a group, oldest first, for whoever may read them."""
 
     @abstractmethod
     def _existing(self, group: str) -> str:
@@ -63,7 +63,11 @@ class ReadableLogs(ABC):
         """
         self._authorize("GetLogEvents", group, stream)
         self._check_stream(group, stream)
-        chosen = [e for e in numbered(self.events(group)) if e.event.stream == stream and start <= e.event.at < end]
+        chosen = [
+            e
+            for e in numbered(self._read(self._existing(group)))
+            if e.event.stream == stream and start <= e.event.at < end
+        ]
         return page_of_stream(chosen, token, limit, from_head=from_head)
 
     def filter_log_events(
@@ -92,7 +96,7 @@ class ReadableLogs(ABC):
         matches = compile_pattern(filter_pattern)
         chosen = [
             e
-            for e in numbered(self.events(group))
+            for e in numbered(self._read(self._existing(group)))
             if start <= e.event.at <= end
             and (not streams or e.event.stream in streams)
             and e.event.stream.startswith(stream_prefix)
@@ -103,10 +107,10 @@ class ReadableLogs(ABC):
     def describe_log_groups(self) -> list[dict[str, Any]]:
         """Every group in boto3's shape, by name: DescribeLogGroups; instants are milliseconds since the epoch."""
         self._authorize("DescribeLogGroups", "")
-        return [self._described(name, self.made.get(name)) for name in self.groups()]
+        return [self._described(name, self.made.get(name)) for name in self._groups()]
 
     def _described(self, name: str, group: LogGroup | None) -> dict[str, Any]:
-        events = list(self.events(name))
+        events = self._read(name)
         created_at = group.created_at if group is not None else events[0].at
         arn = self._group_arn(name)
         document = {
@@ -127,10 +131,10 @@ class ReadableLogs(ABC):
         self._authorize("DescribeLogStreams", group)
         name = self._existing(group)
         made, by_stream = self.made.get(name), dict[str, list[Any]]()
-        for event in self.events(name):
+        for event in self._read(name):
             by_stream.setdefault(event.stream, []).append(event)
         described = []
-        for stream in sorted(self.streams(name)):
+        for stream in sorted(self._streams(name)):
             events = by_stream.get(stream, [])
             own = None if made is None else made.streams.get(stream)
             created_at = events[0].at if own is None else own
@@ -162,7 +166,7 @@ class ReadableLogs(ABC):
         made.forget(stream)
 
     def _check_stream(self, group: str, stream: str) -> None:
-        if stream not in self.streams(self._existing(group)):
+        if stream not in self._streams(self._existing(group)):
             raise LogGroupNotFound("The specified log stream does not exist.")
 
     def _group_arn(self, name: str) -> str:

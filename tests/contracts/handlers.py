@@ -6,8 +6,9 @@ import datetime
 import os
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 memory: dict[str, int] = {}
 
@@ -36,6 +37,29 @@ def interrupted(event: Any, context: Any) -> None:
 
 def unserialisable(event: Any, context: Any) -> Any:
     return datetime.datetime.now(datetime.UTC)
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+SHAPES: dict[str, tuple[Any, Any]] = {
+    "decimal": ({"price": Decimal("1.50"), "many": [Decimal(3)]}, {"price": 1.5, "many": [3]}),
+    "named tuple": ([Point(1, 2)], [{"x": 1, "y": 2}]),
+    "bytes": (b"abc", "abc"),
+    "bytes of JSON": (b'{"a": 1}', {"a": 1}),
+    "bytes inside": ({"a": b"abc"}, {"a": "abc"}),
+    "keys": ({1: "a", None: "b", False: "c"}, {"1": "a", "null": "b", "false": "c"}),
+    "tuple": ((1, (2,)), [1, [2]]),
+    "text": ("é\ud800", "é\ud800"),
+    "large number": (2**70, 2**70),
+}
+"""What a handler returns, and what its caller gets."""
+
+
+def shapes(event: Any, context: Any) -> Any:
+    return SHAPES[event][0]
 
 
 def too_large(event: Any, context: Any) -> str:

@@ -64,6 +64,15 @@ async def test_lambda_s_own_variables_are_the_same(kind: str) -> None:
     assert as_json["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
 
 
+@pytest.mark.parametrize("name", handlers.SHAPES)
+async def test_results_have_the_shapes_that_the_runtime_s_client_gives_them(kind: str, name: str) -> None:
+    """Decimals are numbers, named tuples objects, bytes the response itself."""
+    bus = make_bus()
+    f = declare(bus, kind, handlers.shapes)
+    async with bus:
+        assert (await bus.invoke(f, name)).payload == handlers.SHAPES[name][1]
+
+
 async def test_every_delivery_is_a_copy(kind: str) -> None:
     """What a handler does to its event, nobody else sees."""
     bus, event = make_bus(), {"a": 1}

@@ -397,6 +397,7 @@ async def test_an_accepted_direct_call_is_answered_whatever_happens_to_the_setti
         await checkpoint()
         return event
 
+    f.role.allow("lambda:PutFunctionConcurrency", f)
     async with bus:
         with anyio.fail_after(10):
             assert await call_many(bus, 2) == [0, 1]

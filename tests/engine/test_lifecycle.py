@@ -611,6 +611,7 @@ async def test_a_thread_calls_the_bus_through_from_thread() -> None:
 
     inner.allow(S3)
     outer.allow(S3)
+    outer.role.allow("iam:PutRolePolicy", outer.role)
     async with bus:
         await bus.push(outer, 1, source=S3)
         await bus.wait_idle()

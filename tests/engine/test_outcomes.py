@@ -120,7 +120,7 @@ async def test_the_stack_trace_shows_the_handlers_frames_only() -> None:
 
 UNSERIALISABLE: list[tuple[Callable[[], Any], str]] = [
     (lambda: {1, 2}, "Object of type set is not JSON serializable"),
-    (lambda: b"raw", "Object of type bytes is not JSON serializable"),
+    (lambda: {"a": b"\xff"}, "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
     (object, "Object of type object is not JSON serializable"),
     (lambda: {"a": [{1}]}, "Object of type set is not JSON serializable"),
     (lambda: {(1, 2): 3}, "keys must be str, int, float, bool or None, not tuple"),
@@ -287,6 +287,34 @@ async def test_a_shorter_time_limit_holds_from_the_next_event_on() -> None:
         with anyio.fail_after(10):
             await bus.wait_idle()
         assert [letter.payload for letter in bus.dead_letters] == [2]
+
+
+@pytest.mark.parametrize("ends", ["returns", "raises"])
+async def test_an_async_handler_that_keeps_the_event_loop_to_itself_for_too_long_has_overrun(ends: str) -> None:
+    """Nobody could end it in time; what it came to is discarded, and the next event has a new environment."""
+    bus = make_bus()
+
+    @bus.function(timeout=0.01)
+    async def f(event: Any, context: Any) -> str:
+        until = anyio.current_time() + 0.02
+        while event == "block" and anyio.current_time() < until:
+            pass
+        if event == "block" and ends == "raises":
+            raise ValueError("late")
+        return str(context.log_stream_name)
+
+    async with bus:
+        first = (await bus.invoke(f, "before")).payload
+        result = await bus.invoke(f, "block")
+        assert result.payload == {
+            "errorType": "Sandbox.Timedout",
+            "errorMessage": f"RequestId: {result.request_id} Error: Task timed out after 0.01 seconds",
+        }
+        assert (await bus.invoke(f, "after")).payload != first
+        assert bus.statistics().running == 0
+        await bus.wait_idle()
+    assert "Status: timeout" in bus.logs.text("f")
+    assert bus.metrics.query("Errors", f).sum == 1
 
 
 async def test_a_threaded_handler_that_overruns_is_reported_at_once_and_its_result_discarded() -> None:

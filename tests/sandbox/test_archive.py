@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from eventbus.errors import InvalidParameterValue
-from eventbus.execution.sandbox.archive import MAX_UNZIPPED, checked, unpack
+from eventbus.execution.sandbox.archive import checked, unpack
+from eventbus.execution.sandbox.values import MAX_UNZIPPED
 
 TEXT = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
@@ -59,6 +60,8 @@ HOSTILE: list[tuple[list[zipfile.ZipInfo], str]] = [
     ([entry("..\\b")], "its entry '..\\\\b' leads out of the directory"),
     ([entry("c:/b")], "its entry 'c:/b' leads out of the directory"),
     ([entry("./")], "its entry './' has no name"),
+    ([entry("d/" + "é" * 128)], f"its entry 'd/{'é' * 128}' has a name that no file can have"),
+    ([entry("d/" * 1025 + "f")], f"its entry {'d/' * 1025 + 'f'!r} has a name that no file can have"),
     ([entry("link", stat.S_IFLNK | 0o777)], "its entry 'link' is a symbolic link"),
     ([entry("tty", stat.S_IFCHR | 0o666)], "its entry 'tty' is neither a file nor a directory"),
     ([entry("pipe", stat.S_IFIFO | 0o666)], "its entry 'pipe' is neither a file nor a directory"),

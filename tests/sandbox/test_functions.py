@@ -6,6 +6,8 @@ import base64
 import gc
 import hashlib
 import io
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ import pytest
 from eventbus import EventBus
 from eventbus.errors import ConfigurationError, InvalidParameterValue, ValidationFailed
 from eventbus.execution.process import ProcessEnvironment
+from eventbus.execution.sandbox.values import MAX_UNZIPPED
 from eventbus.functions.package import Packaged, prepared
 from tests.contracts import handlers
 from tests.contracts.environments import make_bus
@@ -89,6 +92,64 @@ async def test_a_version_keeps_its_code() -> None:
         assert (await bus.invoke(version)).executed_version == "1"
 
 
+async def test_a_version_keeps_the_code_of_a_directory(tmp_path: Path) -> None:
+    """It has a copy, which is removed with it; what Python writes beside the code tells nothing apart."""
+    app, part = tmp_path / "app.py", tmp_path / "parts" / "part.py"
+    part.parent.mkdir()
+    part.write_text("value = 'one'")
+    app.write_text("from parts.part import value\ndef handler(e, c): return [value, __file__]")
+    (tmp_path / "to").symlink_to(tmp_path, target_is_directory=True)
+    bus = make_bus()
+    function = bus.add_function("f", "app.handler", tmp_path)
+    first, digest = function.publish_version(), function.code_sha256
+    assert first.code_sha256 == digest
+    (tmp_path / "parts" / "__pycache__").mkdir()
+    (tmp_path / "parts" / "__pycache__" / "part.pyc").write_bytes(b"compiled")
+    assert function.publish_version() is first
+    part.write_text("value = 'two'")
+    assert function.code_sha256 != digest
+    with pytest.raises(InvalidParameterValue, match="is different from current CodeSHA256"):
+        function.publish_version(code_sha256=digest)
+    second = function.publish_version()
+    async with bus:
+        values = [(await bus.invoke(one)).payload for one in (first, second, function)]
+        assert [value for value, _ in values] == ["one", "two", "two"]
+        assert values[2][1] == str(app)
+        copies = [Path(file).parent for _, file in values[:2]]
+        assert all(copy != tmp_path and copy.exists() for copy in copies)
+        assert not (copies[0] / "to").exists()
+    assert not any(copy.exists() for copy in copies)
+
+
+def test_a_directory_that_is_no_package_is_not_published(tmp_path: Path) -> None:
+    """Its files have more than 250 MB, or it is gone: nothing is copied, no number is used."""
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", MAX_UNZIPPED)
+    function = make_bus().add_function("f", "app.handler", tmp_path)
+    with pytest.raises(InvalidParameterValue, match="Unzipped size must be smaller than 262144000 bytes"):
+        function.publish_version()
+    (tmp_path / "large").unlink()
+    assert function.publish_version().number == "1"
+    shutil.rmtree(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"the code in .* cannot be read"):
+        function.publish_version()
+
+
+@pytest.mark.parametrize("change", [{}, {"handler": "other.handler"}, {"runtime": "awslambdaric"}, {"code": "other"}])
+def test_the_same_archive_again_makes_no_new_version(change: dict[str, str]) -> None:
+    """What counts is the code, the handler's name and the runtime, not that it was uploaded once more."""
+    sources = {"app": zipped(app_py=APP), "other": zipped(app_py=APP + "#")}
+    function = make_bus().add_function("f", "app.handler", sources["app"])
+    first = function.publish_version()
+    function.update_code(
+        change.get("handler", "app.handler"),
+        sources[change.get("code", "app")],
+        runtime=change.get("runtime", "python"),
+    )
+    assert (function.publish_version() is first) == (not change)
+
+
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"handler": "app.handler"},
@@ -107,7 +168,11 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
         "a process runs 'python', 'awsla",
     ),
     ({"handler": "a handler", "code": HERE}, ValidationFailed, "Value 'a handler' at 'handler' failed to satisfy"),
-    ({"handler": "x" * 129, "code": HERE}, ValidationFailed, "at 'handler' failed to satisfy"),
+    (
+        {"handler": "x" * 129, "code": HERE},
+        ValidationFailed,
+        "failed to satisfy constraint: Member must have length less than or equal to 128",
+    ),
     ({"handler": "app.handler", "code": b"no zip"}, InvalidParameterValue, "Could not unzip uploaded file"),
     ({"handler": "app.handler", "code": HERE, "name": None}, ConfigurationError, "does not name its function"),
     ({"handler": handlers.echo, "code": HERE, "isolation": "process"}, ConfigurationError, "code= goes with a handler"),

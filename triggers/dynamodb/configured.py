@@ -60,6 +60,11 @@ class ConfiguredTable(ReadingTable):
         `view_type` is KEYS_ONLY, NEW_IMAGE, OLD_IMAGE or NEW_AND_OLD_IMAGES; items are shared among the `shards` by
         their partition key. Raises ValidationError if there is one already.
         """
+        self.may("UpdateTable")
+        return self.begin_stream(view_type, shards=shards)
+
+    def begin_stream(self, view_type: str, *, shards: int = 1) -> Stream:
+        """The same, for whoever has asked for the permission."""
         check_view_type(view_type)
         if not 1 <= shards <= 100:
             raise ValidationError.member(shards, "shards", "Member must have value between 1 and 100")
@@ -77,6 +82,7 @@ class ConfiguredTable(ReadingTable):
 
     def disable_stream(self) -> None:
         """Write no more changes: UpdateTable. What is in the stream can be read until it is 24 hours old."""
+        self.may("UpdateTable")
         self._check_exists()
         if self._stream is None:
             raise ValidationError(f"Table is already in desired state: {self.name} has no stream")
@@ -102,6 +108,11 @@ class ConfiguredTable(ReadingTable):
 
         Raises ValidationError if it is so already, or with another attribute.
         """
+        self.may("UpdateTimeToLive")
+        self.set_time_to_live(attribute)
+
+    def set_time_to_live(self, attribute: str | None) -> None:
+        """The same, for whoever has asked for the permission."""
         self._check_exists()
         if attribute is not None and not 1 <= len(attribute) <= 255:
             raise ValidationError.member(
@@ -125,6 +136,7 @@ class ConfiguredTable(ReadingTable):
 
     def create_index(self, name: str, index: Index | KeyLike) -> None:
         """Add a global secondary index, of the items that there are too: UpdateTable."""
+        self.may("UpdateTable")
         self._check_exists()
         self.add_index(index_schema(name, index))
 
@@ -141,6 +153,7 @@ class ConfiguredTable(ReadingTable):
 
     def delete_index(self, name: str) -> None:
         """Take a global secondary index away: UpdateTable."""
+        self.may("UpdateTable")
         self._check_exists()
         index = self._schema.indexes.get(name)
         if index is None or index.is_local:
@@ -153,6 +166,11 @@ class ConfiguredTable(ReadingTable):
 
     def describe(self) -> dict[str, Any]:
         """The table in AWS's form: DescribeTable."""
+        self.may("DescribeTable")
+        return self.described()
+
+    def described(self) -> dict[str, Any]:
+        """The same, for whoever has asked for the permission."""
         self._check_exists()
         reading, writing = self.provisioned_throughput
         description: dict[str, Any] = {
@@ -233,6 +251,10 @@ class ConfiguredTable(ReadingTable):
             self._expiring.cancel()
         if kept is not None:
             kept.close(places)
+
+    def may(self, operation: str) -> None:
+        """Refuse a caller who may not do this with the table."""
+        self._bus.authorize(f"dynamodb:{operation}", self.arn, None, self.label)
 
     def _check_exists(self) -> None:
         if self.is_deleted:

@@ -130,7 +130,7 @@ def _create_table(service: DynamoDB, request: Request) -> Response:
     table = service.add_table(wanted.schema, wanted.view_type)
     table.deletion_protection, table.billing_mode, table.tags = wanted.is_protected, wanted.billing_mode, tags
     table.provisioned_throughput = wanted.throughput
-    return {"TableDescription": table.describe()}
+    return {"TableDescription": table.described()}
 
 
 def _configured(service: DynamoDB, request: Request, operation: str, optional: str = "") -> Table:
@@ -141,12 +141,13 @@ def _configured(service: DynamoDB, request: Request, operation: str, optional: s
 
 
 def _describe_table(service: DynamoDB, request: Request) -> Response:
-    return {"Table": _configured(service, request, "DescribeTable").describe()}
+    return {"Table": _configured(service, request, "DescribeTable").described()}
 
 
 def _delete_table(service: DynamoDB, request: Request) -> Response:
-    table = _configured(service, request, "DeleteTable")
-    description = {**table.describe(), "TableStatus": "DELETING"}
+    check_request(request, "DeleteTable", "TableName", "")
+    table = _table(service, request, is_configuration=True)
+    description = {**table.described(), "TableStatus": "DELETING"}
     service.delete_table(table)
     return {"TableDescription": description}
 
@@ -184,7 +185,7 @@ def _update_table(service: DynamoDB, request: Request) -> Response:
         if view_type is None:
             table.disable_stream()
         else:
-            table.enable_stream(view_type)
+            table.begin_stream(view_type)
     for index in created:
         table.add_index(index)
     for update in updates:
@@ -195,7 +196,7 @@ def _update_table(service: DynamoDB, request: Request) -> Response:
     table.provisioned_throughput = throughput
     if request.get("BillingMode") is not None:
         table.billing_mode = request["BillingMode"]
-    return {"TableDescription": table.describe()}
+    return {"TableDescription": table.described()}
 
 
 def _tag_resource(service: DynamoDB, request: Request) -> Response:
@@ -241,7 +242,7 @@ def _update_time_to_live(service: DynamoDB, request: Request) -> Response:
             "1 validation error detected: Value null at 'timeToLiveSpecification.attributeName' failed to satisfy "
             "constraint: Member must not be null"
         )
-    table.update_time_to_live(attribute if specification.get("Enabled") else None)
+    table.set_time_to_live(attribute if specification.get("Enabled") else None)
     return {"TimeToLiveSpecification": dict(specification)}
 
 

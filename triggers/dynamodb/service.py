@@ -108,6 +108,8 @@ class DynamoDB:
 
         Raises ResourceInUse if there is one of this name, ValidationError for what cannot be; nothing is made then.
         """
+        arn = self.arn.removesuffix("*") + str(name)
+        self.bus.authorize("dynamodb:CreateTable", arn, None, f'"{arn}"')
         table_key = key_schema(key)
         schema = table_schema(
             name,
@@ -122,7 +124,7 @@ class DynamoDB:
     def add_table(
         self, schema: TableSchema, view_type: str | None, *, shards: int = 1, time_to_live: str | None = None
     ) -> Table:
-        """The same with a schema."""
+        """The same with a schema, for whoever has asked for the permission."""
         if schema.name in self._tables:
             raise already_exists(schema.name)
         if view_type is not None:
@@ -131,9 +133,9 @@ class DynamoDB:
             KeptTable(self._keeping, schema.name).declared(schema)
         table = Table(self, schema)
         if time_to_live is not None:
-            table.update_time_to_live(time_to_live)
+            table.set_time_to_live(time_to_live)
         if view_type is not None:
-            table.enable_stream(view_type, shards=shards)
+            table.begin_stream(view_type, shards=shards)
         if self._keeping is not None:
             table.keep(self._keeping)
         self._tables[schema.name] = table
@@ -145,6 +147,7 @@ class DynamoDB:
         doomed = self.table(table.name if isinstance(table, Table) else table, is_configuration=True)
         if isinstance(table, Table) and doomed is not table:
             raise TableNotFound(f"Requested resource not found: Table: {table.name} not found")
+        doomed.may("DeleteTable")
         doomed.close()
         self.cannot_be_polled(doomed)
         del self._tables[doomed.name]

@@ -55,10 +55,18 @@ class ConfiguredBus:
 
     def set_policy(self, document: str | Mapping[str, Any] | None) -> None:
         """Replace the resource policy; None removes it. Raises MalformedPolicy, with nothing changed."""
+        if self.bus.caller() is not None:  # the owner always may: what denies everything can be taken back
+            self.may("events:PutPermission")
         self.access.set(document)
+
+    def may(self, action: str) -> None:
+        """Refuse a caller who may not do this with the event bus."""
+        self.bus.authorize(action, self.arn, self.access, self.label)
 
     def allow(self, source: Any, actions: str | Iterable[str] = "events:PutEvents") -> None:
         """Add a statement to the policy that lets a source (a rule, a function, a role, an ARN) put events in."""
+        if self.bus.caller() is not None:
+            self.may("events:PutPermission")
         self.access.allow(source, actions)
 
     def put_permission(
@@ -73,6 +81,7 @@ class ConfiguredBus:
 
         `condition` is `{"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": ...}`.
         """
+        self.may("events:PutPermission")
         if not re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", statement_id):
             raise NotValid(f"StatementId {statement_id!r} is not valid", mend="1 to 64 letters, digits, - and _")
         if principal != "*" and not re.fullmatch(r"\d{12}", principal):
@@ -83,17 +92,18 @@ class ConfiguredBus:
         if condition is not None:
             statement["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
         kept = [s for s in self._statements() if s.get("Sid") != statement_id]
-        self.set_policy({"Version": "2012-10-17", "Statement": [*kept, statement]})
+        self.access.set({"Version": "2012-10-17", "Statement": [*kept, statement]})
 
     def remove_permission(self, statement_id: str | None = None, *, remove_all_permissions: bool = False) -> None:
         """Take back a statement, or all of them: RemovePermission. Raises NotFound."""
+        self.may("events:RemovePermission")
         if remove_all_permissions:
-            self.set_policy(None)
+            self.access.set(None)
             return
         kept = [s for s in self._statements() if s.get("Sid") != statement_id]
         if len(kept) == len(self._statements()):
             raise NotFound("Statement with the provided id does not exist.")
-        self.set_policy({"Version": "2012-10-17", "Statement": kept} if kept else None)
+        self.access.set({"Version": "2012-10-17", "Statement": kept} if kept else None)
 
     def _statements(self) -> list[dict[str, Any]]:
         statements = (self.policy or {}).get("Statement", [])

@@ -94,6 +94,8 @@ class EventBridge:
 
     def create_event_bus(self, name: str, *, description: str = "") -> EventBridgeBus:
         """Make an event bus: CreateEventBus. Raises NotValid, AlreadyExists, or LimitExceeded for the 101st."""
+        arn = self.default.arn.removesuffix("default") + str(name)
+        self.bus.authorize("events:CreateEventBus", arn, None, f'"{arn}"')
         configured.check_bus_name(name)
         if name in self._buses:
             raise AlreadyExists(f"Event bus {name} already exists.")
@@ -112,6 +114,7 @@ class EventBridge:
         doomed = self._buses.get(name)
         if doomed is None or (isinstance(event_bus, EventBridgeBus) and doomed is not event_bus):
             return
+        doomed.may("events:DeleteEventBus")
         del self._buses[name]
         self.bus.unregister(doomed)
         doomed.close()

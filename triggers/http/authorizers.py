@@ -104,7 +104,7 @@ class Authorizer:
         result = None
         try:
             with anyio.move_on_after(self.timeout):
-                result = await bus.request(self.function, event, source=self.source, cause=cause)
+                result = await bus.request(self.function.arn, event, source=self.source, cause=cause)
         except BusClosed:
             raise
         except AWSError as error:

@@ -164,7 +164,7 @@ class Front:
         result = None
         try:
             with anyio.move_on_after(timeout):
-                result = await self.bus.request(function, event, source=source, cause=cause, sink=sink)
+                result = await self.bus.request(function.arn, event, source=source, cause=cause, sink=sink)
         except BusClosed:
             raise
         except AccessDenied:  # the bus has logged it, with the mending call

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import attrs
 
 from eventbus.answers import InvocationResult
-from eventbus.delivery.targets import Source
+from eventbus.delivery.targets import Source, Target
 from eventbus.errors import ConfigurationError, ValidationFailed
 from eventbus.iam.evaluation import Request as Question
 from eventbus.iam.evaluation import evaluate
@@ -81,7 +81,7 @@ class FunctionUrl(Front):
         if grant and auth_type != "NONE":
             raise ConfigurationError('grant=True lets everybody in; for AWS_IAM call role.allow("lambda:Invoke*", fn)')
         self.bus = bus
-        self.function = resolved(bus, function)
+        self._function = resolved(bus, function)
         self.name = name or self.function.name
         self.label = f"{self.name}'s URL"
         self.arn = self.function.arn
@@ -100,6 +100,11 @@ class FunctionUrl(Front):
 
     def __repr__(self) -> str:
         return f"<FunctionUrl of {self.function.name}: {self.auth_type}, {self.invoke_mode}>"
+
+    @property
+    def function(self) -> Target:
+        """What it invokes: whatever has that ARN now, or the function that had it when there is none."""
+        return self.bus.find(self._function.arn) or self._function
 
     @property
     def url(self) -> str:

@@ -16,6 +16,7 @@ from triggers.http.function_url import FunctionUrl
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.delivery.targets import Target
     from eventbus.functions.invocable import Invocable
 
 
@@ -24,6 +25,7 @@ class KeptUrl:
     """A URL, and since when it is as it is; seconds since the epoch."""
 
     front: FunctionUrl
+    function: Target
     created_at: float
     modified_at: float
 
@@ -51,7 +53,7 @@ class FunctionUrls:
                 "FunctionUrlConfig exists for this Lambda function"
             )
         now = self._bus.clock.now()
-        kept = self._by_arn[function.arn] = KeptUrl(FunctionUrl(self._bus, function, **options), now, now)
+        kept = self._by_arn[function.arn] = KeptUrl(FunctionUrl(self._bus, function, **options), function, now, now)
         return kept
 
     def find(self, function: Invocable) -> KeptUrl:
@@ -78,4 +80,4 @@ class FunctionUrls:
 
     def _forget_deleted(self) -> None:
         """A function or alias that was deleted has no URL any more, also when it is made again."""
-        self._by_arn = {arn: kept for arn, kept in self._by_arn.items() if self._bus.find(arn) is kept.front.function}
+        self._by_arn = {arn: kept for arn, kept in self._by_arn.items() if self._bus.find(arn) is kept.function}

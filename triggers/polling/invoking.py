@@ -11,6 +11,7 @@ from eventbus.errors import AWSError, BusClosed, PayloadTooLarge, TooManyRequest
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from eventbus.delivery.targets import Target
     from eventbus.telemetry.trace import Cause
 
 FUNCTION_CALL_FAILED = "PROBLEM: Function call failed"
@@ -48,10 +49,10 @@ class Closed:
 Attempted: TypeAlias = Answered | Throttled | Oversized | Refused | Closed
 
 
-async def invoke(bus: EventBus, function: object, event: dict[str, Any], cause: Cause | None) -> Attempted:
+async def invoke(bus: EventBus, function: Target, event: dict[str, Any], cause: Cause | None) -> Attempted:
     """Invoke the function and wait for its answer. What goes wrong is a value."""
     try:
-        return Answered(await bus.request(function, event, cause=cause))
+        return Answered(await bus.request(function.arn, event, cause=cause))
     except TooManyRequests:
         return Throttled()
     except PayloadTooLarge:

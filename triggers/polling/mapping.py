@@ -69,7 +69,7 @@ class EventSourceMapping:
         gone: Callable[[EventSourceMapping], None],
     ) -> None:
         self.bus = bus
-        self.function = function
+        self._function = function
         self.source = getattr(source, "origin", source)
         self.polled = source
         """The source as pollers see it."""
@@ -90,6 +90,11 @@ class EventSourceMapping:
 
     def __repr__(self) -> str:
         return f"<EventSourceMapping {self.name}: {self.state}, {self.last_processing_result}>"
+
+    @property
+    def function(self) -> Any:
+        """What it invokes: whatever has that ARN now, or the function that had it when there is none."""
+        return self.bus.find(self._function.arn) or self._function
 
     # -- what users do ------------------------------------------------------------------------------------------------
 
@@ -127,7 +132,7 @@ class EventSourceMapping:
             target = None
             if on_failure is not None:
                 target = failure_destination(self.bus, chosen, on_failure, grant=grant)
-        self.function = chosen
+        self._function = chosen
         self.settings, self.filters, self.on_failure = settings, filters, target
         if enabled is not None:
             self._wanted = ENABLED if enabled else DISABLED

@@ -80,8 +80,11 @@ class BasePoller:
             del self._resting[wakeup]
 
     def may_read(self) -> bool:
-        """Whether the function's role still lets it read the source; if not, ask again in a minute."""
+        """Whether there is a function, whose role lets it read the source; if not, ask again in a minute."""
         mapping, source = self.mapping, self.mapping.polled
+        if self.bus.find(mapping.function.arn) is None:
+            self.hold(f"Function not found: {mapping.function.arn}")
+            return False
         try:
             self.bus.authority.authorize(
                 mapping.function.source,

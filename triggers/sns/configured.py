@@ -45,10 +45,12 @@ class ConfiguredTopic(ABC):
 
     def set_policy(self, document: str | Mapping[str, Any] | None) -> None:
         """Replace the access policy; None goes back to the default. Raises MalformedPolicy, with nothing changed."""
+        self._may_change_policy()
         self.access.set(document)
 
     def allow(self, source: Any, actions: str | Iterable[str] = "sns:Publish") -> None:
         """Add a statement to the topic's policy that lets a source (a bucket, a function, a role, an ARN) publish."""
+        self._may_change_policy()
         self.access.allow(source, actions)
 
     @property
@@ -80,12 +82,22 @@ class ConfiguredTopic(ABC):
 
     def set_attribute(self, name: str, value: str) -> None:
         """SetTopicAttributes, given AWS's name and text. Raises InvalidParameter with nothing changed."""
+        self.may("sns:SetTopicAttributes")
         if name == "Policy":
-            self.set_policy(value or None)
+            self.access.set(value or None)
             return
         settings = change_topic(self.settings, name, value, is_fifo=self.is_fifo)
         self._check_settings(settings)
         self.settings = settings
+
+    def may(self, action: str) -> None:
+        """Refuse a caller who may not do this with the topic."""
+        self._bus.authorize(action, self.arn, self.access, self.label)
+
+    def _may_change_policy(self) -> None:
+        """The owner always may, so that a policy that denies everything can be taken back."""
+        if self._bus.caller() is not None:
+            self.may("sns:SetTopicAttributes")
 
     @abstractmethod
     def _subscription_counts(self) -> tuple[int, int, int]:

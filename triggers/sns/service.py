@@ -85,6 +85,8 @@ class SNS:
         apart. The same name with the same attributes gives the same topic. Raises InvalidParameter with AWS's text,
         with nothing changed.
         """
+        arn = f"{self.arn.removesuffix('*')}{name}"
+        self.bus.authorize("sns:CreateTopic", arn, None, f'"{arn}"')
         validation.check_name(name, is_fifo=fifo)
         if not fifo and (content_based_deduplication or throughput_scope != "Topic"):
             raise InvalidParameter(
@@ -105,7 +107,7 @@ class SNS:
             return known
         topic = Topic(self, name, is_fifo=fifo, settings=settings)
         if policy is not None:
-            topic.set_policy(policy)
+            topic.access.set(policy)
         self.bus.register(topic)
         self._topics[name] = topic
         if self._keeping is not None:
@@ -131,7 +133,11 @@ class SNS:
         name = topic.name if isinstance(topic, Topic) else topic.rpartition(":")[2]
         doomed = self._topics.get(name)
         if doomed is None or (isinstance(topic, Topic) and doomed is not topic):
+            if isinstance(topic, str):
+                arn = f"{self.arn.removesuffix('*')}{name}"
+                self.bus.authorize("sns:DeleteTopic", arn, None, f'"{arn}"')
             return
+        doomed.may("sns:DeleteTopic")
         del self._topics[name]
         self.bus.unregister(doomed)
         doomed.close()

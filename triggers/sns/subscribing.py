@@ -94,6 +94,7 @@ class SubscribedTopic(ConfiguredTopic):
         """
         if self.is_deleted:
             raise NotFound("Topic")
+        self.may("sns:Subscribe")
         endpoint = resolve(self._bus, target, protocol, self._service.allow_http)
         queue = None if dead_letter is None else self._dead_letter_arn(dead_letter)
         retries, policy_text = None, None

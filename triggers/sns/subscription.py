@@ -91,6 +91,7 @@ class Subscription:
 
         Raises InvalidParameter with AWS's text, with nothing changed.
         """
+        self.topic.may("sns:SetSubscriptionAttributes")
         chosen = self.settings.scope if scope is None else parse_scope(scope)
         self._change(attrs.evolve(self.settings, filter=parse_filter(policy, chosen, ""), scope=chosen))
 
@@ -99,6 +100,7 @@ class Subscription:
 
         Raises InvalidParameter with AWS's text, with nothing changed; NotFound after `unsubscribe`.
         """
+        self.topic.may("sns:SetSubscriptionAttributes")
         settings = self.settings
         if name == "FilterPolicy":
             changed = attrs.evolve(settings, filter=parse_filter(value, settings.scope, ""))
@@ -119,6 +121,7 @@ class Subscription:
 
     def unsubscribe(self) -> None:
         """Deliver nothing to it any more; doing it twice is fine, as on AWS."""
+        self.topic.may("sns:Unsubscribe")
         self.topic.remove_subscription(self)
 
     def confirm(self, token: str) -> None:

@@ -50,10 +50,12 @@ class ConfiguredQueue(ABC):
 
     def set_policy(self, document: str | Mapping[str, Any] | None) -> None:
         """Replace the resource policy; None removes it. Raises MalformedPolicy, with nothing changed."""
+        self._may_change_policy()
         self.access.set(document)
 
     def allow(self, source: Any, actions: str | Iterable[str] = "sqs:SendMessage") -> None:
         """Add a statement to the queue's policy that lets a source (a topic, a bucket, a function) send here."""
+        self._may_change_policy()
         self.access.allow(source, actions)
 
     @property
@@ -78,6 +80,7 @@ class ConfiguredQueue(ABC):
 
     def set_attributes(self, attributes: Mapping[str, str]) -> None:
         """SetQueueAttributes: change settings by AWS's names, all values texts; all of them or, on an error, none."""
+        self.may("sqs:SetQueueAttributes")
         wanted = dict(attributes)
         has_policy = "Policy" in wanted
         policy = wanted.pop("Policy", None)
@@ -88,6 +91,15 @@ class ConfiguredQueue(ABC):
         self._settings = settings
         self.modified_at = self._bus.clock.now()
         self._changed()
+
+    def may(self, action: str) -> None:
+        """Refuse a caller who may not do this with the queue."""
+        self._bus.authorize(action, self.arn, self.access, self.label)
+
+    def _may_change_policy(self) -> None:
+        """The owner always may, so that a policy that denies everything can be taken back."""
+        if self._bus.caller() is not None:
+            self.may("sqs:SetQueueAttributes")
 
     @abstractmethod
     def statistics(self) -> QueueStatistics:

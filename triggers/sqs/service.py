@@ -82,6 +82,8 @@ class SQS:
         name with the same settings gives the same queue; with others it raises QueueNameExists. Raises SQSError with
         nothing changed.
         """
+        arn = f"{self.arn.removesuffix('*')}{name}"
+        self.bus.authorize("sqs:CreateQueue", arn, None, f'"{arn}"')
         check_name(name, is_fifo=fifo)
         if not fifo and (
             content_based_deduplication or deduplication_scope != "queue" or throughput_limit != "perQueue"
@@ -119,6 +121,7 @@ class SQS:
         doomed = self[queue.name if isinstance(queue, Queue) else queue]
         if isinstance(queue, Queue) and doomed is not queue:
             raise QueueDoesNotExist
+        doomed.may("sqs:DeleteQueue")
         del self._queues[doomed.name]
         self.bus.unregister(doomed)
         self.bus.pollables.remove(doomed)

@@ -12,9 +12,10 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from eventbus.errors import InvalidParameterValue
+from eventbus.execution.sandbox.values import MAX_UNZIPPED
 
-MAX_UNZIPPED = 262_144_000
-"""Bytes of a package when unpacked."""
+LONGEST_NAME, LONGEST_PATH = 255, 2048
+"""Bytes of a file's name, characters of its path: what every file system of Linux takes below a directory."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 UNIX = 3
 ENCRYPTED = 0x1
@@ -64,6 +65,8 @@ def _problem(entry: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
         return "leads out of the directory"
     if not path.parts:
         return "has no name"
+    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in path.parts) or len(name) > LONGEST_PATH:
+        return "has a name that no file can have"
     kind = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == UNIX else 0
     if kind == stat.S_IFLNK:
         return "is a symbolic link"

@@ -260,7 +260,11 @@ class Encoder(json.JSONEncoder):
 
 def to_json(value: Any) -> bytes:
     """The JSON text of a value, encoded. Raises what the standard encoder raises."""
-    is_ascii = os.environ.get("AWS_EXECUTION_ENV") in (None, *ESCAPES_TEXT)
+    return json_text(value, os.environ.get("AWS_EXECUTION_ENV") in (None, *ESCAPES_TEXT)).encode()
+
+
+def json_text(value: Any, is_ascii: bool, separators: tuple[str, str] | None = None) -> str:
+    """The JSON text of what a handler returned. Raises what the standard encoder raises."""
     kind = json.JSONEncoder
     try:
         value = plain(value)
@@ -268,7 +272,7 @@ def to_json(value: Any) -> bytes:
             kind = Encoder
     except RecursionError:
         pass  # too deep or a circle, which the encoder says better
-    return kind(ensure_ascii=is_ascii).encode(value).encode()
+    return kind(ensure_ascii=is_ascii, separators=separators).encode(value)
 
 
 def holds_literals(value: Any) -> bool:

@@ -16,6 +16,8 @@ MAX_RESPONSE = 6_291_556
 """Bytes of a buffered response: 6 MiB + 100 (Lambda quotas)."""
 MAX_STREAMED = 200 * 2**20
 """Bytes of a streamed response (Lambda quotas, 2025)."""
+MAX_UNZIPPED = 262_144_000
+"""Bytes of a package when unpacked (Lambda quotas)."""
 
 
 @attrs.frozen(kw_only=True)

@@ -20,12 +20,18 @@ MAX_LENGTH = 1024
 """Characters of a pattern (FilterLogEvents)."""
 
 
-@lru_cache(maxsize=256)
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
     """Make a predicate on messages of a filter pattern; the empty pattern wants everything.
 
     Raises InvalidFilterPattern, naming what is wrong with it.
     """
+    if not isinstance(pattern, str):
+        raise InvalidFilterPattern(repr(pattern), "a text is needed")
+    return _compiled(pattern)
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> Callable[[str], bool]:
     if len(pattern) > MAX_LENGTH:
         raise InvalidFilterPattern(
             f"{pattern[:20]}…", f"it has {len(pattern):,} characters, at most 1,024 are accepted"

@@ -33,14 +33,12 @@ class CloudWatchMap(ServiceMap):
     codes = {"ValidationException": "InvalidParameterValue", "UnknownOperationException": "InvalidAction"}  # noqa: RUF012
 
     def put_metric_data(self, wanted: Input) -> Result:
-        self.allow("cloudwatch:PutMetricData", None, "*")
         if wanted.get("EntityMetricData"):
             raise InvalidMetricData("EntityMetricData is not here.", mend="put the same data as MetricData")
         self.bus.metrics.put_metric_data(wanted["Namespace"], wanted.get("MetricData") or [])
         return {}
 
     def list_metrics(self, wanted: Input) -> Result:
-        self.allow("cloudwatch:ListMetrics", None, "*")
         filters = wanted.get("Dimensions") or []
         exact = {one["Name"]: one["Value"] for one in filters if "Value" in one}
         found = self.bus.metrics.list_metrics(wanted.get("Namespace"), wanted.get("MetricName"), exact)
@@ -104,7 +102,7 @@ class CloudWatchMap(ServiceMap):
         for name in ("Namespace", "MetricName"):
             if name not in metric:
                 raise MissingParameter(f"The parameter {name} is required.")
-        found = self.bus.metrics.data(
+        found = self.bus.metrics.points(
             metric["MetricName"],
             namespace=metric["Namespace"],
             dimensions={one["Name"]: one["Value"] for one in metric.get("Dimensions") or ()},

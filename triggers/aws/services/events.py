@@ -46,16 +46,12 @@ class EventsMap(JSONServiceMap):
 
     def create_event_bus(self, wanted: Input) -> Result:
         name = wanted["Name"]
-        self.allow("events:CreateEventBus", None, self._events.default.arn.replace("/default", f"/{name}"))
         made = self._events.create_event_bus(name, description=wanted.get("Description", ""))
         made.tags = tags_of(wanted.get("Tags"))
         return {"EventBusArn": made.arn} | given(Description=wanted.get("Description"))
 
     def delete_event_bus(self, wanted: Input) -> Result:
-        name = wanted["Name"]
-        if name in self._events:
-            self.allow("events:DeleteEventBus", self._events[name])
-        self._events.delete_event_bus(name)
+        self._events.delete_event_bus(wanted["Name"])
         return {}
 
     def describe_event_bus(self, wanted: Input) -> Result:
@@ -72,16 +68,17 @@ class EventsMap(JSONServiceMap):
         return _listed("EventBuses", (b.describe() for b in self._events if b.name.startswith(prefix)), wanted)
 
     def put_permission(self, wanted: Input) -> Result:
-        found = self._bus(wanted.get("EventBusName"), "PutPermission")
+        found = self._bus(wanted.get("EventBusName"))
         if "Policy" in wanted:
-            found.set_policy(wanted["Policy"])
+            found.may("events:PutPermission")
+            found.access.set(wanted["Policy"])
         else:
             options = given(action=wanted.get("Action"), condition=wanted.get("Condition"))
             found.put_permission(wanted.get("StatementId", ""), wanted.get("Principal", ""), **options)
         return {}
 
     def remove_permission(self, wanted: Input) -> Result:
-        found = self._bus(wanted.get("EventBusName"), "RemovePermission")
+        found = self._bus(wanted.get("EventBusName"))
         found.remove_permission(
             wanted.get("StatementId"), remove_all_permissions=wanted.get("RemoveAllPermissions", False)
         )

@@ -56,10 +56,14 @@ class IAMMap(ServiceMap):
     def _roles(self) -> Iterator[Role]:
         yield from self.bus.roles.values()
 
-    def role(self, name: str, action: str) -> Role:
-        """A role by its name, after the caller's permission to do this with it. Raises NoSuchEntity or AccessDenied."""
+    def role(self, name: str, action: str, *, asks: bool = False) -> Role:
+        """A role by its name, after the caller's permission to do this with it. Raises NoSuchEntity or AccessDenied.
+
+        A call of it that `asks` itself is not asked for here as well.
+        """
         role = self.identities.role(name)
-        self.allow(f"iam:{action}", role, f"arn:aws:iam::{self.bus.account_id}:role/{name}")
+        if role is None or not asks:
+            self.allow(f"iam:{action}", role, f"arn:aws:iam::{self.bus.account_id}:role/{name}")
         if role is None:
             raise NoSuchEntity(f"The role with name {name} cannot be found.")
         return role
@@ -74,7 +78,8 @@ class IAMMap(ServiceMap):
         role = Role(name, self.bus.account_id, trust_policy=given["AssumeRolePolicyDocument"])
         if boundary := given.get("PermissionsBoundary"):
             role.boundary = _managed(boundary)
-        self.identities.add_role(role)
+        with self.bus.as_owner():
+            self.identities.add_role(role)
         return {"Role": self._shown(role)}
 
     def get_role(self, given: Input) -> Result:
@@ -93,25 +98,30 @@ class IAMMap(ServiceMap):
             raise DeleteConflict("Cannot delete entity, must detach all policies first.")
         if role.inline_policies:
             raise DeleteConflict("Cannot delete entity, must delete policies first.")
-        self.identities.drop_role(role)
+        with self.bus.as_owner():
+            self.identities.drop_role(role)
         return {}
 
     def update_assume_role_policy(self, given: Input) -> Result:
-        self.role(given["RoleName"], "UpdateAssumeRolePolicy").trust_policy = given["PolicyDocument"]
+        self.role(given["RoleName"], "UpdateAssumeRolePolicy", asks=True).trust_policy = given["PolicyDocument"]
         return {}
 
     def put_role_permissions_boundary(self, given: Input) -> Result:
-        self.role(given["RoleName"], "PutRolePermissionsBoundary").boundary = _managed(given["PermissionsBoundary"])
+        self.role(given["RoleName"], "PutRolePermissionsBoundary", asks=True).boundary = _managed(
+            given["PermissionsBoundary"]
+        )
         return {}
 
     def delete_role_permissions_boundary(self, given: Input) -> Result:
-        self.role(given["RoleName"], "DeleteRolePermissionsBoundary").boundary = None
+        self.role(given["RoleName"], "DeleteRolePermissionsBoundary", asks=True).boundary = None
         return {}
 
     # -- policies -----------------------------------------------------------------------------------------------------
 
     def put_role_policy(self, given: Input) -> Result:
-        self.role(given["RoleName"], "PutRolePolicy").put_policy(given["PolicyName"], given["PolicyDocument"])
+        self.role(given["RoleName"], "PutRolePolicy", asks=True).put_policy(
+            given["PolicyName"], given["PolicyDocument"]
+        )
         return {}
 
     def get_role_policy(self, given: Input) -> Result:
@@ -121,7 +131,7 @@ class IAMMap(ServiceMap):
         return {"RoleName": role.name, "PolicyName": name, "PolicyDocument": _text(role.inline_policies[name])}
 
     def delete_role_policy(self, given: Input) -> Result:
-        self.role(given["RoleName"], "DeleteRolePolicy").delete_policy(given["PolicyName"])
+        self.role(given["RoleName"], "DeleteRolePolicy", asks=True).delete_policy(given["PolicyName"])
         return {}
 
     def list_role_policies(self, given: Input) -> Result:
@@ -129,11 +139,11 @@ class IAMMap(ServiceMap):
         return {"PolicyNames": list(role.inline_policies), "IsTruncated": False}
 
     def attach_role_policy(self, given: Input) -> Result:
-        self.role(given["RoleName"], "AttachRolePolicy").attach(given["PolicyArn"])
+        self.role(given["RoleName"], "AttachRolePolicy", asks=True).attach(given["PolicyArn"])
         return {}
 
     def detach_role_policy(self, given: Input) -> Result:
-        self.role(given["RoleName"], "DetachRolePolicy").detach(given["PolicyArn"])
+        self.role(given["RoleName"], "DetachRolePolicy", asks=True).detach(given["PolicyArn"])
         return {}
 
     def list_attached_role_policies(self, given: Input) -> Result:

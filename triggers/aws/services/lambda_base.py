@@ -45,18 +45,25 @@ class LambdaBase(ServiceMap):
         arn = f"arn:{self.bus.partition}:lambda:{self.bus.region}:{account}:function:{named.name}"
         return f"{arn}:{named.qualifier}" if qualified and named.qualifier is not None else arn
 
-    def function(self, given: Input, action: str) -> Function:
-        """The function itself, whatever qualifier is given, if the caller may do this. Raises ResourceNotFound."""
+    def function(self, given: Input, action: str, *, asks: bool = False) -> Function:
+        """The function itself, whatever qualifier is given, if the caller may do this. Raises ResourceNotFound.
+
+        A call of it that `asks` itself is not asked for here as well.
+        """
         named = self.named(given)
         found = self.bus.functions.get(named.name) if named.account in (None, self.bus.account_id) else None
         arn = self.arn_of(named, qualified=False)
-        self.allow(f"lambda:{action}", found, arn)
+        if found is None or not asks:
+            self.allow(f"lambda:{action}", found, arn)
         if found is None:
             raise ResourceNotFound(f"Function not found: {arn}")
         return found
 
-    def invocable(self, given: Input, action: str) -> Invocable:
-        """The function, version or alias that is meant, if the caller may do this. Raises ResourceNotFound."""
+    def invocable(self, given: Input, action: str, *, asks: bool = False) -> Invocable:
+        """The function, version or alias that is meant, if the caller may do this. Raises ResourceNotFound.
+
+        `asks` as for `function`.
+        """
         named = self.named(given)
         arn = self.arn_of(named)
         found = self.bus.functions.get(named.name) if named.account in (None, self.bus.account_id) else None
@@ -64,7 +71,8 @@ class LambdaBase(ServiceMap):
         target: Invocable | None = None
         if found is not None and (qualifier is None or self.bus.find(f"{found.arn}:{qualifier}") is not None):
             target = found.qualified(qualifier)
-        self.allow(f"lambda:{action}", target, arn if target is None else target.resource_arn)
+        if target is None or not asks:
+            self.allow(f"lambda:{action}", target, arn if target is None else target.resource_arn)
         if target is None:
             raise ResourceNotFound(f"Function not found: {arn}")
         return target

@@ -11,7 +11,6 @@ from eventbus.functions.layers import Layers
 from eventbus.functions.package import Packaged, runtime_of
 from eventbus.functions.tags import merged
 from eventbus.functions.version import Version
-from eventbus.iam.roles import Role
 from triggers.aws.services import lambda_shapes as shapes
 from triggers.aws.services.deeds import Input, Result
 from triggers.aws.services.lambda_base import LambdaBase, refuse_given
@@ -39,20 +38,21 @@ class Functions(LambdaBase):
         named = self.named({"FunctionName": given["FunctionName"]})
         self.allow("lambda:CreateFunction", None, self.arn_of(named, qualified=False))
         self._check_effect(given)
-        role = self._role(given["Role"])
+        role = self.bus.roles.passed(given["Role"])
         options = self._settings(given)
         tags = merged({}, given.get("Tags") or {})
         handler, code, runtime = self._code(given, options)
-        function = self.bus.add_function(named.name, handler, code, runtime=runtime, role=role, **options)
-        try:
-            self._set_dead_letter(function, given)
-        except Exception:
-            function.delete()
-            raise
-        function.tag(tags)
-        shown = shapes.configuration(function, shapes.CREATING)
-        if given.get("Publish"):
-            shown["Version"] = function.publish_version().number
+        with self.bus.as_owner():  # all that follows is part of the one call
+            function = self.bus.add_function(named.name, handler, code, runtime=runtime, role=role, **options)
+            try:
+                self._set_dead_letter(function, given)
+            except Exception:
+                function.delete()
+                raise
+            function.tag(tags)
+            shown = shapes.configuration(function, shapes.CREATING)
+            if given.get("Publish"):
+                shown["Version"] = function.publish_version().number
         return shown
 
     def update_function_code(self, given: Input) -> Result:
@@ -67,12 +67,14 @@ class Functions(LambdaBase):
         name, runtime = shapes.handler_name(function.handler), shapes.runtime(function.handler)
         if given.get("DryRun"):
             return shapes.configuration(function)
-        if architectures := given.get("Architectures"):
-            function.update_configuration(architecture=architectures[0])
-        function.update_code(name, archive, runtime=runtime)
-        if not given.get("Publish"):
+        architecture = (given.get("Architectures") or [None])[0]
+        with self.bus.as_owner():  # it is allowed, as is publishing with it
+            made = function.update_code(
+                name, archive, runtime=runtime, architecture=architecture, publish=bool(given.get("Publish"))
+            )
+        if made is function:
             return shapes.configuration(function, {"State": "Active", **shapes.UPDATING})
-        return shapes.configuration(function.publish_version(), shapes.CREATING)
+        return shapes.configuration(made, shapes.CREATING)
 
     def update_function_configuration(self, given: Input) -> Result:
         function = self.function(given, "UpdateFunctionConfiguration")
@@ -80,7 +82,7 @@ class Functions(LambdaBase):
         self._check_effect(given)
         changes = self._settings(given, function)
         if given.get("Role"):
-            changes["role"] = self._role(given["Role"])
+            changes["role"] = given["Role"]
         for name, ours in (("Handler", "handler"), ("Runtime", "runtime")):
             now = shapes.handler_name(function.handler) if ours == "handler" else shapes.runtime(function.handler)
             if given.get(name) not in (None, now):
@@ -123,30 +125,30 @@ class Functions(LambdaBase):
 
     def delete_function(self, given: Input) -> Result:
         named = self.named(given)
-        function = self.function({"FunctionName": named.name}, "DeleteFunction")
+        function = self.function({"FunctionName": named.name}, "DeleteFunction", asks=True)
         function.delete(named.qualifier)
         return {"StatusCode": 204}
 
     # -- tags ---------------------------------------------------------------------------------------------------------
 
     def tag_resource(self, given: Input) -> Result:
-        self._tagged(given, "TagResource").tag(given["Tags"])
+        self._tagged(given, "TagResource", asks=True).tag(given["Tags"])
         return {}
 
     def untag_resource(self, given: Input) -> Result:
-        self._tagged(given, "UntagResource").untag(given["TagKeys"])
+        self._tagged(given, "UntagResource", asks=True).untag(given["TagKeys"])
         return {}
 
     def list_tags(self, given: Input) -> Result:
         return {"Tags": dict(self._tagged(given, "ListTags").tags)}
 
-    def _tagged(self, given: Input, action: str) -> Function:
+    def _tagged(self, given: Input, action: str, *, asks: bool = False) -> Function:
         named = self.named({"FunctionName": given["Resource"]})
         if named.qualifier is not None:
             raise InvalidParameterValue(
                 "Tags on function aliases and versions are not supported. Please specify a function ARN."
             )
-        return self.function({"FunctionName": given["Resource"]}, action)
+        return self.function({"FunctionName": given["Resource"]}, action, asks=asks)
 
     # -- what is made of a request ------------------------------------------------------------------------------------
 
@@ -158,11 +160,6 @@ class Functions(LambdaBase):
             raise InvalidParameterValue("eventbus has no VPCs.", mend="leave VpcConfig out")
         if (given.get("SnapStart") or {}).get("ApplyOn", "None") != "None":
             raise InvalidParameterValue("eventbus has no SnapStart.", mend="leave SnapStart out")
-
-    def _role(self, arn: str) -> Role:
-        """The execution role, if the caller may pass it on."""
-        self.allow("iam:PassRole", None, arn)
-        return self.bus.roles.of(arn)
 
     def _code(self, given: Input, options: dict[str, Any]) -> tuple[Any, bytes | None, str]:
         archive = archive_of(self.bus, given["Code"])

@@ -24,7 +24,7 @@ class Limits(LambdaBase):
     """Reserved and provisioned concurrency, event invoke configurations, the account's settings."""
 
     def put_function_concurrency(self, given: Input) -> Result:
-        function = self.function(given, "PutFunctionConcurrency")
+        function = self.function(given, "PutFunctionConcurrency", asks=True)
         units = given["ReservedConcurrentExecutions"]
         if units < 0:
             raise ValidationFailed(
@@ -38,7 +38,7 @@ class Limits(LambdaBase):
         return {"ReservedConcurrentExecutions": function.configuration.reserved_concurrency}
 
     def delete_function_concurrency(self, given: Input) -> Result:
-        self.function(given, "DeleteFunctionConcurrency").update_configuration(reserved_concurrency=None)
+        self.function(given, "DeleteFunctionConcurrency", asks=True).update_configuration(reserved_concurrency=None)
         return {}
 
     # -- provisioned concurrency --------------------------------------------------------------------------------------
@@ -81,18 +81,18 @@ class Limits(LambdaBase):
     # -- asynchronous events ------------------------------------------------------------------------------------------
 
     def put_function_event_invoke_config(self, given: Input) -> Result:
-        target = self.invocable(given, "PutFunctionEventInvokeConfig")
+        target = self.invocable(given, "PutFunctionEventInvokeConfig", asks=True)
         return self._events_shown(target.put_event_invoke_config(**_events(given)))
 
     def update_function_event_invoke_config(self, given: Input) -> Result:
-        target = self.invocable(given, "UpdateFunctionEventInvokeConfig")
+        target = self.invocable(given, "UpdateFunctionEventInvokeConfig", asks=True)
         return self._events_shown(target.update_event_invoke_config(**_events(given)))
 
     def get_function_event_invoke_config(self, given: Input) -> Result:
         return self._events_shown(self.invocable(given, "GetFunctionEventInvokeConfig").event_invoke_config)
 
     def delete_function_event_invoke_config(self, given: Input) -> Result:
-        self.invocable(given, "DeleteFunctionEventInvokeConfig").delete_event_invoke_config()
+        self.invocable(given, "DeleteFunctionEventInvokeConfig", asks=True).delete_event_invoke_config()
         return {}
 
     def list_function_event_invoke_configs(self, given: Input) -> Result:

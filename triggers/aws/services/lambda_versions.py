@@ -16,7 +16,7 @@ class Versions(LambdaBase):
     """PublishVersion, the five operations of aliases, and permissions."""
 
     def publish_version(self, given: Input) -> Result:
-        function = self.function(given, "PublishVersion")
+        function = self.function(given, "PublishVersion", asks=True)
         before = len(function.versions)
         version = function.publish_version(
             given.get("Description"), code_sha256=given.get("CodeSha256"), revision_id=given.get("RevisionId")
@@ -32,7 +32,7 @@ class Versions(LambdaBase):
     # -- aliases ------------------------------------------------------------------------------------------------------
 
     def create_alias(self, given: Input) -> Result:
-        function = self.function(given, "CreateAlias")
+        function = self.function(given, "CreateAlias", asks=True)
         weights = (given.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
         description = given.get("Description") or ""
         alias = function.create_alias(given["Name"], given["FunctionVersion"], weights, description=description)
@@ -42,7 +42,7 @@ class Versions(LambdaBase):
         return self._alias(given, "GetAlias").describe()
 
     def update_alias(self, given: Input) -> Result:
-        function = self.function(given, "UpdateAlias")
+        function = self.function(given, "UpdateAlias", asks=True)
         weights = None
         if given.get("RoutingConfig") is not None:
             weights = given["RoutingConfig"].get("AdditionalVersionWeights") or {}
@@ -56,7 +56,7 @@ class Versions(LambdaBase):
         return alias.describe()
 
     def delete_alias(self, given: Input) -> Result:
-        self.function(given, "DeleteAlias").delete_alias(given["Name"])
+        self.function(given, "DeleteAlias", asks=True).delete_alias(given["Name"])
         return {}
 
     def list_aliases(self, given: Input) -> Result:
@@ -71,7 +71,7 @@ class Versions(LambdaBase):
     # -- permissions --------------------------------------------------------------------------------------------------
 
     def add_permission(self, given: Input) -> Result:
-        target = self.invocable(given, "AddPermission")
+        target = self.invocable(given, "AddPermission", asks=True)
         statement = target.add_permission(
             given["StatementId"],
             given["Principal"],
@@ -89,8 +89,8 @@ class Versions(LambdaBase):
         return {"Statement": json.dumps(statement, separators=(",", ":"))}
 
     def remove_permission(self, given: Input) -> Result:
-        target = self.invocable(given, "RemovePermission")
-        target.access.remove_permission(given["StatementId"], revision_id=given.get("RevisionId"))
+        target = self.invocable(given, "RemovePermission", asks=True)
+        target.remove_permission(given["StatementId"], revision_id=given.get("RevisionId"))
         return {}
 
     def get_policy(self, given: Input) -> Result:
@@ -112,7 +112,7 @@ class Versions(LambdaBase):
         return {"RecursiveLoop": function.configuration.recursive_loop}
 
     def put_function_recursion_config(self, given: Input) -> Result:
-        function = self.function(given, "PutFunctionRecursionConfig")
+        function = self.function(given, "PutFunctionRecursionConfig", asks=True)
         wanted = given["RecursiveLoop"]
         if wanted not in ("Allow", "Terminate"):
             raise ValidationFailed(wanted, "recursiveLoop", "Member must satisfy enum value set: [Terminate, Allow]")

@@ -48,7 +48,6 @@ class SNSMap(ServiceMap):
 
     def create_topic(self, given: Input) -> Result:
         name, attributes = given["Name"], dict(given.get("Attributes") or {})
-        self.allow("sns:CreateTopic", None, f"{self.sns.arn.removesuffix('*')}{name}")
         is_fifo = attributes.pop("FifoTopic", "false") == "true"
         policy = attributes.pop("Policy", None)
         settings = TopicSettings()
@@ -69,9 +68,7 @@ class SNSMap(ServiceMap):
         return {"TopicArn": topic.arn}
 
     def delete_topic(self, given: Input) -> Result:
-        arn = given["TopicArn"]
-        self.allow("sns:DeleteTopic", self.bus.find(arn), arn)
-        self.sns.delete_topic(arn)
+        self.sns.delete_topic(given["TopicArn"])
         return {}
 
     def list_topics(self, given: Input) -> Result:
@@ -83,9 +80,10 @@ class SNSMap(ServiceMap):
         return {"Attributes": self._topic(given["TopicArn"], "GetTopicAttributes").attributes}
 
     def set_topic_attributes(self, given: Input) -> Result:
-        topic = self._topic(given["TopicArn"], "SetTopicAttributes")
-        if given["AttributeName"] not in _UNSEEN:
-            topic.set_attribute(given["AttributeName"], given.get("AttributeValue") or "")
+        if given["AttributeName"] in _UNSEEN:
+            self._topic(given["TopicArn"], "SetTopicAttributes")
+        else:
+            self._topic(given["TopicArn"]).set_attribute(given["AttributeName"], given.get("AttributeValue") or "")
         return {}
 
     def add_permission(self, given: Input) -> Result:
@@ -105,7 +103,7 @@ class SNSMap(ServiceMap):
     # -- subscriptions ------------------------------------------------------------------------------------------------
 
     def subscribe(self, given: Input) -> Result:
-        topic = self._topic(given["TopicArn"], "Subscribe")
+        topic = self._topic(given["TopicArn"])
         endpoint = given.get("Endpoint")
         if not endpoint:
             raise InvalidParameter("Endpoint")
@@ -127,7 +125,7 @@ class SNSMap(ServiceMap):
         return {"SubscriptionArn": self._topic(given["TopicArn"]).confirm_subscription(given["Token"]).arn}
 
     def unsubscribe(self, given: Input) -> Result:
-        self._subscription(given, "Unsubscribe").unsubscribe()
+        self.sns.subscription(given["SubscriptionArn"]).unsubscribe()
         return {}
 
     def list_subscriptions(self, given: Input) -> Result:
@@ -141,7 +139,7 @@ class SNSMap(ServiceMap):
         return {"Attributes": self._subscription(given, "GetSubscriptionAttributes").attributes}
 
     def set_subscription_attributes(self, given: Input) -> Result:
-        subscription = self._subscription(given, "SetSubscriptionAttributes")
+        subscription = self.sns.subscription(given["SubscriptionArn"])
         subscription.set_attribute(given["AttributeName"], given.get("AttributeValue") or "")
         return {}
 

@@ -49,8 +49,6 @@ class SQSMap(ServiceMap):
 
     def create_queue(self, given: Input) -> Result:
         name, attributes = given["QueueName"], dict(given.get("Attributes") or {})
-        arn = f"{self.queues.arn.removesuffix('*')}{name}"
-        self.allow("sqs:CreateQueue", None, arn)
         is_fifo = attributes.pop("FifoQueue", None)
         if is_fifo not in (None, "true"):
             raise InvalidAttributeName("FifoQueue")
@@ -62,11 +60,12 @@ class SQSMap(ServiceMap):
             options |= {"dead_letter": redrive.dead_letter_arn, "max_receive_count": redrive.max_receive_count}
         queue = self.queues.create_queue(name, fifo=is_fifo is not None, **options)
         if policy:
-            queue.set_policy(policy)
+            with self.bus.as_owner():
+                queue.set_policy(policy)
         return {"QueueUrl": queue.url}
 
     def delete_queue(self, given: Input) -> Result:
-        self.queues.delete_queue(self._queue(given, "DeleteQueue"))
+        self.queues.delete_queue(self._queue(given))
         return {}
 
     def get_queue_url(self, given: Input) -> Result:
@@ -96,7 +95,7 @@ class SQSMap(ServiceMap):
         return {"Attributes": chosen or None}
 
     def set_queue_attributes(self, given: Input) -> Result:
-        queue = self._queue(given, "SetQueueAttributes")
+        queue = self._queue(given)
         queue.set_attributes(_seen(given["Attributes"]))
         return {}
 
