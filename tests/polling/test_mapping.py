@@ -13,11 +13,13 @@ from botocore.validate import ParamValidator
 from eventbus import EventBus
 from eventbus.errors import ConfigurationError, EventBusError, ResourceNotFound
 from tests.polling.support import World, put
+from triggers.dynamodb import DynamoDB
 from triggers.polling import Mappings, ResourceInUse
 from triggers.sns import SNS
 
 LAMBDA = botocore.session.get_session().get_service_model("lambda")
 STREAM_ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/s"
+TABLE_STREAM_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/things/stream/2026-01-01T00:00:00.000"
 TOO_MANY_FILTERS: Any = [{"data": {"a": [1]}}] * 6
 
 
@@ -35,6 +37,10 @@ def queue(fifo: bool = False, **options: Any) -> Callable[[World], Any]:
         return world.function().poll(made, **{"grant": True, **options})
 
     return poll
+
+
+def table(world: World) -> Any:
+    return DynamoDB(world.bus).create_table("things", "id", stream="KEYS_ONLY")
 
 
 def by_arn(arn: str) -> Callable[[World], Any]:
@@ -63,6 +69,18 @@ REFUSALS: list[tuple[Callable[[World], Any], str, str]] = [
         "ValidationException",
         "1 validation error detected: Value 'NOW' at 'startingPosition' failed to satisfy constraint: "
         f"{ENUM}: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]",
+    ),
+    (
+        lambda world: world.function().poll(table(world), starting_position="AT_TIMESTAMP"),
+        "InvalidParameterValueException",
+        f"Unsupported starting position for arn type: {TABLE_STREAM_ARN}",
+    ),
+    (
+        lambda world: world.function().poll(
+            table(world), starting_position="AT_TIMESTAMP", starting_position_timestamp=5.0
+        ),
+        "InvalidParameterValueException",
+        f"Unsupported starting position for arn type: {TABLE_STREAM_ARN}",
     ),
     (
         stream(filters=["{"]),

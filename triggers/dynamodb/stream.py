@@ -38,6 +38,8 @@ class Stream:
 
     stream_kind = "dynamodb"
     retention = RETENTION
+    is_deleted = False
+    """No stream is: what is in it can be read until it is 24 hours old, and another one has another ARN."""
 
     def __init__(
         self,
@@ -192,6 +194,10 @@ class Stream:
     def poll_into(self, function: Any, **options: Any) -> EventSourceMapping:
         """For `function.poll(table.stream)`: create the event source mapping."""
         return poll_stream(self._bus, self, function, **options)
+
+    def polled(self) -> Stream:
+        """Called by mappings: the stream as pollers see it."""
+        return self
 
     # -- DynamoDB Streams' own operations -----------------------------------------------------------------------------
 

@@ -33,6 +33,10 @@ class PolledStream:
         return repr(self.stream)
 
     @property
+    def is_deleted(self) -> bool:
+        return self.stream.is_deleted
+
+    @property
     def retention(self) -> float:
         return self.stream.retention
 

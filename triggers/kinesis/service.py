@@ -87,9 +87,9 @@ class Kinesis:
             raise ResourceInUse(f"Stream {name} under account {self.bus.account_id} already exists.")
         stream = self._streams[name] = Stream(self, name, shards, retention)
         self.bus.register(stream)
-        self.bus.pollables.add(stream)
         if self._keeping is not None:
             stream.keep(self._keeping)
+        self.bus.pollables.add(stream)
         return stream
 
     def delete_stream(self, stream: Stream | str) -> None:

@@ -37,7 +37,11 @@ class Stream(Writing, Reading, Resharding):
         """Called by `Function.poll`: have the records of this stream delivered to the function in batches."""
         if self.is_deleted:
             raise StreamNotFound(self.name, self.account_id)
-        return poll_stream(self._bus, PolledStream(self), function, **options)
+        return poll_stream(self._bus, self.polled(), function, **options)
+
+    def polled(self) -> PolledStream:
+        """Called by mappings: this stream as pollers see it."""
+        return PolledStream(self)
 
     def increase_retention(self, retention: int) -> None:
         """Keep records for longer: IncreaseStreamRetentionPeriod. Seconds, whole hours up to 8,760 hours."""

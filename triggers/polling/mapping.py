@@ -70,9 +70,7 @@ class EventSourceMapping:
     ) -> None:
         self.bus = bus
         self.function = function
-        self.source = getattr(source, "origin", source)
-        self.polled = source
-        """The source as pollers see it."""
+        self.go_on_with(source)
         self.kind = kind
         self.settings = settings
         self.on_failure = on_failure
@@ -83,7 +81,6 @@ class EventSourceMapping:
         self.state = CREATING
         self.state_transition_reason = "USER_INITIATED" if kind == "sqs" else "User action"
         self.last_modified = bus.clock.now()
-        self.last_processing_result = NOTHING_YET
         self._gone = gone
         self._poller = make_poller(self)
         self._wanted = ENABLED
@@ -242,6 +239,13 @@ class EventSourceMapping:
             raise ResourceNotFound("The resource you requested does not exist.")
 
     # -- what pollers tell it -----------------------------------------------------------------------------------------
+
+    def go_on_with(self, source: Any) -> None:
+        """Read this source, which has the mapping's ARN: the first, or one that was made when that was gone."""
+        self.source: Any = getattr(source, "origin", source)
+        self.polled: Any = source
+        """The source as pollers see it."""
+        self.last_processing_result = NOTHING_YET
 
     def count(self, metric: str, n: int) -> None:
         """Add to one of the mapping's own metrics, if they are asked for."""

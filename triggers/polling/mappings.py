@@ -94,9 +94,9 @@ def poll_stream(
     """Map a stream to a function: what a stream's `poll_into` calls. Options and errors as for `Function.poll`."""
     bus.authorize("lambda:CreateEventSourceMapping", _any_mapping(bus), None, '"*"')
     kind = source.stream_kind
-    settings = settings_of(kind, False, options)
-    if kind == "dynamodb" and settings.starting_position == AT_TIMESTAMP:
+    if kind == "dynamodb" and options.get("starting_position") == AT_TIMESTAMP:
         raise InvalidParameterValue(f"Unsupported starting position for arn type: {source.arn}")
+    settings = settings_of(kind, False, options)
     Filters(kind, settings.filters)
     mappings = bus.shared(Mappings)
     mappings.check_is_new(function, source, kind)

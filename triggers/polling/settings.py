@@ -88,7 +88,7 @@ def settings_of(kind: str, is_fifo: bool, options: Mapping[str, Any]) -> Mapping
     given.setdefault("batch_size", 100 if kind in STREAMS else 10)
     settings = MappingSettings(**given)
     if kind in STREAMS:
-        _check_position(kind, settings)
+        _check_position(settings)
     _check(kind, is_fifo, settings)
     return settings
 
@@ -144,7 +144,7 @@ def _check_kind(kind: str, given: Mapping[str, Any]) -> None:
         raise unsupported(AWS_NAMES[name], mend=f"leave {name} out for {'a stream' if kind in STREAMS else 'a queue'}")
 
 
-def _check_position(kind: str, settings: MappingSettings) -> None:
+def _check_position(settings: MappingSettings) -> None:
     position = settings.starting_position
     if position is None:
         raise InvalidParameterValue(
@@ -155,7 +155,7 @@ def _check_position(kind: str, settings: MappingSettings) -> None:
         listed = ", ".join(_POSITIONS)
         raise ValidationFailed(position, "startingPosition", f"Member must satisfy enum value set: [{listed}]")
     at = settings.starting_position_timestamp
-    if position == AT_TIMESTAMP and kind != "dynamodb":
+    if position == AT_TIMESTAMP:
         if not _is_instant(at):
             raise InvalidParameterValue(
                 "StartingPositionTimestamp is required when StartingPosition is AT_TIMESTAMP.",
