@@ -48,7 +48,9 @@ class Sources(Resources):
         It runs between two turns of the event loop, without a task, which takes half the time of `from_thread`. The
         rest is as there.
         """
-        return anyio.from_thread.run_sync(partial(call, *args, **options), token=self._token_for("from_thread_sync", "make"))
+        return anyio.from_thread.run_sync(
+            partial(call, *args, **options), token=self._token_for("from_thread_sync", "make")
+        )
 
     def _token_for(self, call: str, verb: str) -> Any:
         if self._token is None:

@@ -74,8 +74,8 @@ class Pollables:
             raise InvalidParameterValue(complaint(source))
         if not hasattr(source, "poll_into"):
             raise ConfigurationError(
-                f"{source!r} cannot be polled: give a Kinesis stream, a DynamoDB table with a stream, an SQS queue, or "
-                "the ARN of one"
+                f"{source!r} cannot be polled: give a Kinesis stream or its consumer, a DynamoDB table with a stream, "
+                "an SQS queue, or the ARN of one"
             )
         known = self._by_arn.get(getattr(source, "arn", ""))
         if known is None or known is not source:

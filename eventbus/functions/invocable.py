@@ -267,9 +267,9 @@ class Invocable:
     def poll(self, source: Any, **options: Any) -> Any:
         """Have the bus read a stream or a queue and invoke the function with batches: CreateEventSourceMapping.
 
-        `source` is a Kinesis stream, a DynamoDB table or its stream, an SQS queue, or the ARN of one. Options, by AWS's
-        names: `batch_size`, `batch_window` (seconds), `filters`, `function_response_types`, `enabled`, `metrics`; for
-        streams `starting_position`, `starting_position_timestamp`, `parallelization_factor`,
+        `source` is a Kinesis stream or its consumer, a DynamoDB table or its stream, an SQS queue, or the ARN of one.
+        Options, by AWS's names: `batch_size`, `batch_window` (seconds), `filters`, `function_response_types`,
+        `enabled`, `metrics`; for streams `starting_position`, `starting_position_timestamp`, `parallelization_factor`,
         `maximum_retry_attempts`, `maximum_record_age` (seconds), `bisect_batch_on_function_error`, `tumbling_window`
         (seconds), `on_failure`; for queues `maximum_concurrency`. The execution role must be allowed to read the
         source, else InvalidParameterValue names the mending call; `grant=True` adds the permission.

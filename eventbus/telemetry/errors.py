@@ -37,6 +37,23 @@ class InvalidFilterPattern(InvalidLogParameter):
         super().__init__(f"Invalid filter pattern {pattern!r}: {problem}.", mend=mend)
 
 
+class LiveTailLimitExceeded(AWSError):
+    """There are as many Live Tail sessions as there may be at the same time."""
+
+    code = "LimitExceededException"
+    status = 400
+
+
+class LiveTailTimedOut(AWSError):
+    """A Live Tail session lasts for three hours."""
+
+    code = "SessionTimeoutException"
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("The Live Tail session has timed out after three hours.", mend="start another one")
+
+
 class InvalidMetricData(AWSError, ValueError):
     """CloudWatch does not take this data point, or doesn't know this statistic."""
 

@@ -73,6 +73,12 @@ class LogFollower:
             await self._woken.wait()
         return self._events.popleft()
 
+    def taken(self) -> list[LogEvent]:
+        """The events that wait to be read, without waiting for more."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
     # -- what the journal tells -------------------------------------------------------------------------------------
 
     def invoked(self, attempts: list[Attempt]) -> None:

@@ -169,7 +169,7 @@ class Journal:
     def close(self) -> None:
         """The bus was left: nothing more will happen."""
         self._fold()
-        for listener in self._listeners:
+        for listener in list(self._listeners):  # some leave when they hear it
             listener.closed()
 
     def _fold(self) -> None:

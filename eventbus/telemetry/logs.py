@@ -5,15 +5,16 @@ The logs of functions are rendered from the journal when they are read; groups o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from eventbus.telemetry.embedded import measurements
 from eventbus.telemetry.errors import LogGroupNotFound, LogStreamExists
 from eventbus.telemetry.filter_patterns import compile_pattern
 from eventbus.telemetry.following import LogFollower
 from eventbus.telemetry.journal import grouped
+from eventbus.telemetry.live_tail import FollowedGroup, LiveTail, Wanted
 from eventbus.telemetry.log_access import LogAccess
 from eventbus.telemetry.log_event import LogEvent
 from eventbus.telemetry.log_groups import LogGroups, RejectedLogEvents, check_retention, check_stream_name
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt
     from eventbus.telemetry.journal import Groups
     from eventbus.telemetry.metrics import Metrics
+
+F = TypeVar("F", bound=LogFollower)
 
 
 class Logs(ReadableLogs):
@@ -38,6 +41,7 @@ class Logs(ReadableLogs):
         self.made = LogGroups(limit)
         """Groups that somebody made, functions included."""
         self._followers: set[LogFollower] = set()
+        self._sessions: set[LiveTail] = set()
         bus.journal.logs = self._take_over
 
     def __repr__(self) -> str:
@@ -126,13 +130,39 @@ class Logs(ReadableLogs):
 
         An invocation's events come when it has ended. Raises InvalidFilterPattern.
         """
-        name, matches = self._named(group), compile_pattern(filter_pattern)
+        return self._follower(LogFollower, group, compile_pattern(filter_pattern))
+
+    def live_tail(
+        self,
+        groups: Sequence[str],
+        filter_pattern: str = "",
+        *,
+        streams: Sequence[str] = (),
+        stream_prefixes: Sequence[str] = (),
+    ) -> LiveTail:
+        """A session that shows what is written to up to ten groups, every second: StartLiveTail.
+
+        `with bus.logs.live_tail(["app"]) as session: async for update in session: …`. Of one group, `streams` or
+        `stream_prefixes` choose streams. Raises LogGroupNotFound, InvalidLogParameter or InvalidFilterPattern; entering
+        raises LiveTailLimitExceeded where there are fifteen sessions.
+        """
+        self._bus.accepting("live_tail")
+        wanted = Wanted(groups, streams, stream_prefixes)
+        for group in groups:
+            self._authorize("StartLiveTail", group)
+            self._existing(group)
+        matches = compile_pattern(filter_pattern)
+        followers = [self._follower(FollowedGroup, group, matches) for group in dict.fromkeys(groups)]
+        return LiveTail(self._bus.ids.uuid(), self._bus.clock, self._sessions, wanted, followers)
+
+    def _follower(self, kind: type[F], group: str, matches: Callable[[str], bool]) -> F:
+        name = self._named(group)
 
         def render(attempts: list[Attempt]) -> list[LogEvent]:
             written = self._access.writable(attempts, grouped(attempts))
             return [event for attempt in written for event in self._of(attempt, name)]
 
-        return LogFollower(self._journal, self._followers, render, matches, name)
+        return kind(self._journal, self._followers, render, matches, name)
 
     # -- groups of your own -----------------------------------------------------------------------------------------
 

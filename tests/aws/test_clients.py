@@ -23,8 +23,8 @@ from eventbus.errors import BusNotRunning, ConfigurationError
 from tests.aws.conftest import policy, queue_with_arn
 from triggers import S3, SQS
 from triggers.aws import AWS, front
-from triggers.aws.front import prepare
 from triggers.aws.http import Request, Response
+from triggers.aws.maps import prepare
 
 
 def put(key: str = "a.txt", **options: Any) -> Any:

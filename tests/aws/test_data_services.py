@@ -201,12 +201,8 @@ class TestKinesis:
         assert refusal(kinesis.create_stream, StreamName="clicks", ShardCount=1) == ("ResourceInUseException", 400)
         assert refusal(kinesis.get_records, ShardIterator="nonsense") == ("InvalidArgumentException", 400)
         assert refusal(kinesis.describe_stream) == ("InvalidArgumentException", 400)
-        with pytest.raises(ClientError, match="eventbus does not implement kinesis:SubscribeToShard"):
-            kinesis.subscribe_to_shard(
-                ConsumerARN="arn:aws:kinesis:us-east-1:123456789012:stream/clicks/consumer/c:1",
-                ShardId="shardId-000000000000",
-                StartingPosition={"Type": "LATEST"},
-            )
+        with pytest.raises(ClientError, match="eventbus does not implement kinesis:EnableEnhancedMonitoring"):
+            kinesis.enable_enhanced_monitoring(StreamName="clicks", ShardLevelMetrics=["ALL"])
 
 
 @pytest.mark.anyio

@@ -19,8 +19,9 @@ from tests.aws.generated import request_of, structure
 from triggers import S3, SNS, SQS
 from triggers.aws import chunked
 from triggers.aws.errors import Malformed
-from triggers.aws.front import Front, maps
+from triggers.aws.front import Front
 from triggers.aws.http import Request, Response
+from triggers.aws.maps import maps
 from triggers.aws.models import service_model
 from triggers.aws.protocols import cbor, json, xml
 

@@ -21,7 +21,7 @@ JUDGES = Path(__file__).parent / "judges"
 CLIENTS = ROOT / ".venv" / "clients" / "bin" / "python"
 CLI = ROOT / ".venv" / "awscli" / "bin" / "aws"
 NODE, NPM = shutil.which("node"), shutil.which("npm")
-PACKAGE = "@aws-sdk/client-dynamodb"
+PACKAGES = ("@aws-sdk/client-dynamodb", "@aws-sdk/client-cloudwatch-logs", "@aws-sdk/client-kinesis")
 has_clients = pytest.mark.skipif(not CLIENTS.exists(), reason="tests/aws/judges/clients.txt is not installed")
 has_cli = pytest.mark.skipif(not CLI.exists(), reason="tests/aws/judges/awscli.txt is not installed")
 
@@ -54,20 +54,21 @@ def test_aiobotocore_s3fs_and_smart_open_are_served_over_a_port(url: str) -> Non
 
 @pytest.fixture
 def sdk() -> Path:
-    """The directory of modules with one small package of the AWS SDK for JavaScript; kept from run to run."""
+    """The directory of modules with three packages of the AWS SDK for JavaScript; kept from run to run."""
     if NODE is None or NPM is None:
         pytest.skip("node and npm are not installed")
     directory = Path(tempfile.gettempdir()) / "eventbus-aws-sdk-for-javascript"
-    if not (directory / "node_modules" / PACKAGE).exists():
+    if not all((directory / "node_modules" / package).exists() for package in PACKAGES):
         directory.mkdir(exist_ok=True)
-        command = [NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(directory), PACKAGE]
+        command = [NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(directory), *PACKAGES]
         if subprocess.run(command, capture_output=True, timeout=180).returncode:
-            pytest.skip(f"npm cannot install {PACKAGE}")
+            pytest.skip(f"npm cannot install {', '.join(PACKAGES)}")
     return directory / "node_modules"
 
 
-def test_the_sdk_for_javascript_is_served_over_a_port(url: str, sdk: Path) -> None:
-    assert run(NODE, JUDGES / "flow.mjs", sdk, url) == "ok\n"
+@pytest.mark.parametrize("script", ["flow.mjs", "streams.mjs"])
+def test_the_sdk_for_javascript_is_served_over_a_port(url: str, sdk: Path, script: str) -> None:
+    assert run(NODE, JUDGES / script, sdk, url) == "ok\n"
 
 
 @has_cli

@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 
 from tests.aws.generated import SERVICES, request_of, structure
 from triggers.aws import protocols
-from triggers.aws.models import find_route, protocol_of, service_model
+from triggers.aws.models import find_route, operation_model, protocol_of, service_model
 from triggers.aws.protocols.layouts import layout_of_input
 
 SEEDS = range(4)
@@ -106,6 +106,18 @@ def test_a_layout_that_contains_itself_is_made_once() -> None:
     attribute = layout.members["Item"][1].item
     assert attribute.members["M"][1].item is attribute
     assert attribute.members["L"][1].item is attribute
+
+
+def test_each_protocol_of_a_service_has_layouts_of_its_own() -> None:
+    """SQS calls the same members otherwise in forms than in JSON."""
+    form, document = (layout_of_input(operation_model("sqs", "SendMessage", protocol)) for protocol in ("query", None))
+    assert form is not None
+    assert document is not None
+    assert form.accepts(value := {"QueueUrl": "u", "MessageBody": "b", "MessageAttributes": {"a": {"DataType": "x"}}})
+    assert document.accepts(value)
+    inner = document.members["MessageAttributes"][1].item
+    assert inner is not form.members["MessageAttribute"][1].item
+    assert set(inner.members) >= {"StringValue", "DataType"}
 
 
 def spoil(value: Any, random: Random) -> Any:

@@ -20,7 +20,7 @@ from triggers.aws.http import Request
 async def test_what_was_made_over_the_wire_is_gone_and_what_code_declared_is_there(bus: EventBus, aws: AWS) -> None:
     dynamodb, kinesis, events, schedule = DynamoDB(bus), Kinesis(bus), EventBridge(bus), Schedule(bus)
     dynamodb.create_table("own", "id")
-    kinesis.create_stream("own")
+    kinesis.create_stream("own").register_consumer("own")
     events.create_event_bus("own").put_rule("own", event_pattern=PATTERN)
     function = bus.add_function("f", lambda event, context: None)
     schedule.create("own", "rate(1 hour)", function, grant=True)
@@ -32,7 +32,7 @@ async def test_what_was_made_over_the_wire_is_gone_and_what_code_declared_is_the
         request = Request("POST", "/_eventbus/reset", "", {"content-type": "application/json"}, b"{}")
         assert (await control.answer(request)).status == 200
     assert [table.name for table in dynamodb] == ["own"]
-    assert [stream.name for stream in kinesis] == ["own"]
+    assert [(stream.name, list(stream.consumers)) for stream in kinesis] == [("own", ["own"])]
     assert [(one.name, [rule.name for rule in one.rules]) for one in events] == [("default", []), ("own", ["own"])]
     assert ([one.name for one in schedule], schedule.groups, events.archives) == (["own"], ("default",), {})
     assert bus.logs.groups() == ["own"]
@@ -40,7 +40,11 @@ async def test_what_was_made_over_the_wire_is_gone_and_what_code_declared_is_the
 
 def make_others(target: str) -> None:
     boto3.client("dynamodb").create_table(TableName="other", DeletionProtectionEnabled=True, **SCHEMA)
-    boto3.client("kinesis").create_stream(StreamName="other", ShardCount=1)
+    kinesis = boto3.client("kinesis")
+    kinesis.create_stream(StreamName="other", ShardCount=1)
+    for name in ("own", "other"):
+        summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+        kinesis.register_stream_consumer(StreamARN=summary["StreamARN"], ConsumerName="other")
     events = boto3.client("events")
     arn = events.create_event_bus(Name="other")["EventBusArn"]
     events.create_archive(ArchiveName="other", EventSourceArn=events.describe_event_bus()["Arn"])

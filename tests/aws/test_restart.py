@@ -268,3 +268,46 @@ def test_functions_and_what_is_wired_to_them_are_there_again(tmp_path: Path) -> 
             answer = functions.invoke(FunctionName="f", Qualifier=qualifier, Payload=b"1")["Payload"].read()
             assert json.loads(answer) == [stage, 1]
         assert client("dynamodb").scan(TableName="orders")["Items"] == [{"id": {"S": "1"}}]
+
+
+def consumers(stream: str) -> Any:
+    """What clients see of the consumers of a stream, but for the instants at which they were made."""
+    found = client("kinesis").list_stream_consumers(StreamARN=stream)["Consumers"]
+    return [(one["ConsumerName"], one["ConsumerARN"]) for one in found]
+
+
+def test_consumers_are_there_again_with_the_mappings_that_read_them(tmp_path: Path) -> None:
+    """Under the same ARNs; those that were deregistered are not."""
+    with served(tmp_path / "bus.db"):
+        kinesis, functions = client("kinesis"), client("lambda")
+        kinesis.create_stream(StreamName="clicks", ShardCount=1)
+        arn = kinesis.describe_stream_summary(StreamName="clicks")["StreamDescriptionSummary"]["StreamARN"]
+        made = [
+            kinesis.register_stream_consumer(StreamARN=arn, ConsumerName=name)["Consumer"]["ConsumerARN"]
+            for name in ("one", "other", "third")
+        ]
+        kinesis.deregister_stream_consumer(ConsumerARN=made[1])
+        role = made_role(client("iam"), Action="kinesis:*", Resource="*")
+        code = {"ZipFile": zipped(app="def handler(event, context):\n    pass\n")}
+        functions.create_function(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code=code)
+        functions.create_event_source_mapping(FunctionName="f", EventSourceArn=made[0], StartingPosition="TRIM_HORIZON")
+        before = consumers(arn), of_functions()
+        assert len(before[0]) == 2
+    with served(tmp_path / "bus.db"):
+        assert (consumers(arn), of_functions()) == before
+
+
+def test_nothing_is_left_of_a_stream_that_is_deleted_with_its_consumers(tmp_path: Path) -> None:
+    """Whichever way they were named."""
+    with served(tmp_path / "bus.db") as app:
+        kinesis = client("kinesis")
+        kinesis.create_stream(StreamName="clicks", ShardCount=1)
+        arn = kinesis.describe_stream_summary(StreamName="clicks")["StreamDescriptionSummary"]["StreamARN"]
+        for name in ("one", "other", "third"):
+            kinesis.register_stream_consumer(StreamARN=arn, ConsumerName=name)
+        kinesis.deregister_stream_consumer(ConsumerARN=consumers(arn)[0][1])
+        kinesis.deregister_stream_consumer(StreamARN=arn, ConsumerName="other")
+        assert app.front.journal is not None
+        assert len(app.front.journal) == 6
+        kinesis.delete_stream(StreamName="clicks", EnforceConsumerDeletion=True)
+        assert len(app.front.journal) == 0

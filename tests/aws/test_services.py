@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from eventbus import EventBus
 from tests.aws.conftest import policy, queue_with_arn
 from triggers.aws import AWS
-from triggers.aws.front import maps
+from triggers.aws.maps import maps
 from triggers.aws.models import service_model
 from triggers.aws.operations import operations_table
 

@@ -138,6 +138,41 @@ def test_a_bucket_may_stand_in_the_host(client: Any, url: str) -> None:
     assert client("s3").get_object(Bucket="hosted", Key="k")["Body"].read() == b"x"
 
 
+def test_streams_of_events_come_while_they_happen(client: Any, url: str) -> None:
+    logs, kinesis = client("logs", config=Config(inject_host_prefix=False)), client("kinesis")
+    logs.create_log_group(logGroupName="app")
+    logs.create_log_stream(logGroupName="app", logStreamName="web")
+    arn = next(g for g in logs.describe_log_groups()["logGroups"] if g["logGroupName"] == "app")["logGroupArn"]
+    tail = logs.start_live_tail(logGroupIdentifiers=[arn])["responseStream"]
+    events = iter(tail)
+    assert next(events)["sessionStart"]["logGroupIdentifiers"] == [arn]
+    written = {"timestamp": int(control(url, "clock")["now"] * 1000), "message": "hello"}
+    logs.put_log_events(logGroupName="app", logStreamName="web", logEvents=[written])
+    control(url, "clock/advance", {"seconds": 1})
+    assert [one["message"] for one in next(events)["sessionUpdate"]["sessionResults"]] == ["hello"]
+    tail.close()
+    kinesis.create_stream(StreamName="clicks", ShardCount=1)
+    stream = kinesis.describe_stream_summary(StreamName="clicks")["StreamDescriptionSummary"]["StreamARN"]
+    consumer = kinesis.register_stream_consumer(StreamARN=stream, ConsumerName="reader")["Consumer"]["ConsumerARN"]
+    wanted = {"ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "LATEST"}}
+    pushed = iter(kinesis.subscribe_to_shard(**wanted)["EventStream"])
+    assert next(pushed)["SubscribeToShardEvent"]["Records"] == []
+    kinesis.put_record(StreamName="clicks", Data=b"x" * 100_000, PartitionKey="p")
+    (record,) = next(pushed)["SubscribeToShardEvent"]["Records"]
+    assert record["Data"] == b"x" * 100_000
+    control(url, "clock/advance", {"seconds": 300})
+    assert all(not event["SubscribeToShardEvent"]["Records"] for event in pushed)
+
+
+def test_clients_that_go_away_make_room_for_others(client: Any, url: str) -> None:
+    """There may be fifteen sessions at the same time."""
+    logs = client("logs", config=Config(inject_host_prefix=False))
+    logs.create_log_group(logGroupName="left")
+    arn = next(g for g in logs.describe_log_groups()["logGroups"] if g["logGroupName"] == "left")["logGroupArn"]
+    for _ in range(40):
+        logs.start_live_tail(logGroupIdentifiers=[arn])["responseStream"].close()
+
+
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
 def test_curl_fetches_and_puts_with_presigned_urls(client: Any, url: str, tmp_path: Path, version: str) -> None:
     curl = shutil.which("curl")

@@ -123,8 +123,8 @@ class TestLogs:
         assert refusal(logs.get_log_events, **taken, nextToken="?") == ("InvalidParameterException", 400)
         retention = refusal(logs.put_retention_policy, logGroupName="app", retentionInDays=2)
         assert retention == ("InvalidParameterException", 400)
-        with pytest.raises(ClientError, match="eventbus does not implement logs:StartLiveTail"):
-            logs.start_live_tail(logGroupIdentifiers=["arn:aws:logs:us-east-1:123456789012:log-group:app"])
+        with pytest.raises(ClientError, match="eventbus does not implement logs:StartQuery"):
+            logs.start_query(startTime=0, endTime=1, queryString="fields @message")
 
     def test_the_log_of_a_function_is_there(self, logs: Any, bus: EventBus, aws: AWS) -> None:
         @bus.function

@@ -18,6 +18,7 @@ import triggers
 from eventbus import EventBus, Reason, errors
 from eventbus.storage import errors as storage_errors
 from eventbus.telemetry.billing import Billing
+from eventbus.telemetry.live_tail import LiveTail
 from eventbus.telemetry.logs import Logs
 from eventbus.telemetry.metrics import Metrics
 from eventbus.telemetry.statistics import Statistic
@@ -27,7 +28,8 @@ from triggers.dynamodb import Stream as TableStream
 from triggers.dynamodb import Table
 from triggers.eventbridge import Archive, EventBridgeBus, NamedSchedule, Replay, Rule
 from triggers.http import Response
-from triggers.kinesis import Stream
+from triggers.kinesis import Consumer, Stream
+from triggers.kinesis import Subscription as ShardSubscription
 from triggers.polling import EventSourceMapping, Mappings
 from triggers.s3 import Bucket
 from triggers.sns import Subscription, Topic
@@ -162,9 +164,12 @@ PUBLIC = (
     TableStream,
     Kinesis,
     Stream,
+    Consumer,
+    ShardSubscription,
     EventSourceMapping,
     Mappings,
     Logs,
+    LiveTail,
     Metrics,
     Statistic,
     Billing,

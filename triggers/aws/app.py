@@ -21,6 +21,7 @@ from triggers.aws.errors import WireError
 from triggers.aws.front import Front
 from triggers.aws.http import Request, Response, host_name
 from triggers.aws.protocols.rest import header_text, refuse_xml
+from triggers.aws.streaming import send_pieces
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -103,6 +104,7 @@ class App:
                 "AWS_ACCESS_KEY_ID": session.access_key,
                 "AWS_SECRET_ACCESS_KEY": session.secret,
                 "AWS_SESSION_TOKEN": session.token,
+                "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             }
 
         before = self._bus.access_of, identities.endpoint
@@ -133,7 +135,11 @@ class App:
             response.headers["Connection"] = "close"
         finally:
             self._held -= held.size
-        await _send(response, scope["method"], send)
+        if response.pieces is not None:
+            await _send_head(response, {**_ALWAYS, **response.headers}, send)
+            await send_pieces(response.pieces, receive, send)
+        else:
+            await _send(response, scope["method"], send)
 
     async def _respond(self, request: Request) -> Response:
         try:
@@ -168,6 +174,7 @@ class App:
     def _check_site(self, headers: Mapping[str, str]) -> None:
         """Refuse what a web page of another site makes a browser send."""
         host = host_name(headers.get("host", ""))
+        host = host.removeprefix("stream-").removeprefix("streaming-")  # what SDKs put before it for StartLiveTail
         if not (host in self._hosts or host.endswith((".localhost", ".amazonaws.com"))):
             raise Refused(
                 403, "AccessDenied", f"the host {host[:100]!r} is not a name of this server; name it with --host-name"
@@ -249,6 +256,10 @@ async def _send(response: Response, method: str, send: Send) -> None:
         headers["Content-Length"] = str(len(response.body))
     elif method == "HEAD":
         headers.setdefault("Content-Length", str(len(response.body)))
+    await _send_head(response, headers, send)
+    await send({"type": "http.response.body", "body": response.body if has_body else b""})
+
+
+async def _send_head(response: Response, headers: Mapping[str, str], send: Send) -> None:
     encoded = [(name.encode("latin-1", "replace"), header_text(v).encode()) for name, v in headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": response.body if has_body else b""})

@@ -29,7 +29,7 @@ from botocore.httpsession import URLLib3Session
 from eventbus.errors import BusNotRunning, ConfigurationError
 from triggers.aws.front import Front
 from triggers.aws.http import Request, Response
-from triggers.aws.raw import AsyncRaw, Raw
+from triggers.aws.raw import async_raw, raw
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -234,7 +234,7 @@ def _send(session: Any, original: Callable[..., Any], request: AWSPreparedReques
         return original(session, request)
     response = aws.send(_received(request, _body(request.body)))
     answered: Any = AWSResponse
-    return answered(request.url, response.status, _headers(response), Raw(response.body))
+    return answered(request.url, response.status, _headers(response), raw(aws.bus, response))
 
 
 async def _send_async(session: Any, original: Callable[..., Awaitable[Any]], request: AWSPreparedRequest) -> Any:
@@ -247,8 +247,8 @@ async def _send_async(session: Any, original: Callable[..., Awaitable[Any]], req
     if hasattr(body, "read") and inspect.iscoroutinefunction(body.read):
         body = await body.read()
     response = await aws.send_async(_received(request, _body(body)))
-    raw = AsyncRaw(request.url, response.body)
-    return AioAWSResponse(request.url, response.status, _headers(response), raw)
+    body = async_raw(aws.bus, request.url, response)
+    return AioAWSResponse(request.url, response.status, _headers(response), body)
 
 
 def _received(request: AWSPreparedRequest, body: bytes) -> Request:
@@ -277,5 +277,6 @@ def _body(body: Any) -> bytes:
 
 def _headers(response: Response) -> dict[str, str]:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    headers.setdefault("content-length", str(len(response.body)))
+    if response.pieces is None:
+        headers.setdefault("content-length", str(len(response.body)))
     return headers

@@ -6,100 +6,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from importlib import import_module
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio.to_thread
 import attrs
-from botocore.model import OperationModel
-from botocore.validate import ParamValidator
 
-from eventbus.delivery.targets import Source
 from eventbus.errors import AWSError, BusClosed, BusNotRunning, EventBusError
-from eventbus.execution.current import acting_as, counts_as_work, current_environment
 from eventbus.iam.principals import is_account_id
 from triggers.aws import chunked, compressed, protocols, routing, signing
-from triggers.aws.errors import Invalid, Malformed, MissingAuthentication, NotImplementedHere
+from triggers.aws.errors import Malformed, MissingAuthentication, NotImplementedHere
+from triggers.aws.exchange import Exchange, acting, addressed, spoken, validate
 from triggers.aws.http import Request, Response
 from triggers.aws.identity import Identities
 from triggers.aws.journal import Entry, Journal, about, is_kept, kept_headers, made
-from triggers.aws.models import operation_model, protocol_of, routes
-from triggers.aws.protocols import Protocol
-from triggers.aws.protocols.layouts import layout_of_input
+from triggers.aws.maps import map_of, prepare
+from triggers.aws.models import operation_model, protocol_of
 from triggers.aws.services import ServiceMap
-from triggers.aws.services.deeds import Deed, Input, Result
+from triggers.aws.services.deeds import Deed, Result
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
-    from eventbus.execution.environment import Environment
 
-_MAPS = {
-    "s3": "S3Map",
-    "sns": "SNSMap",
-    "sqs": "SQSMap",
-    "dynamodb": "DynamoDBMap",
-    "dynamodbstreams": "DynamoDBStreamsMap",
-    "kinesis": "KinesisMap",
-    "events": "EventsMap",
-    "scheduler": "SchedulerMap",
-    "logs": "LogsMap",
-    "cloudwatch": "CloudWatchMap",
-    "lambda": "LambdaMap",
-    "iam": "IAMMap",
-    "sts": "STSMap",
-    "apigateway": "APIGatewayMap",
-    "apigatewayv2": "APIGatewayV2Map",
-}
-"""The services that are served; a map is imported with the first request for it, which halves the time to start."""
 _READABLE = " !\"#$&'()*+,-./:;<=>?@[]^_`{|}~"
-_VALIDATOR = ParamValidator()
-
-
-def map_of(service: str) -> type[ServiceMap]:
-    """The map of a service."""
-    module = f"{service}_" if iskeyword(service) else service
-    found: type[ServiceMap] = getattr(import_module(f"triggers.aws.services.{module}"), _MAPS[service])
-    return found
-
-
-def prepare(service: str) -> None:
-    """Import and load what a service is served with: some tenths of a second that an event loop would stand still."""
-    map_of(service)
-    if protocol_of(service).startswith("rest"):
-        routes(service)
-
-
-def maps() -> tuple[type[ServiceMap], ...]:
-    """The maps of all services."""
-    return tuple(map_of(service) for service in _MAPS)
-
-
-@attrs.define
-class Exchange:
-    """What has been found out about a request so far; an error is answered in the terms of that."""
-
-    request_id: str
-    found: ServiceMap | None = None
-    protocol: Protocol = "rest-xml"
-    operation: OperationModel | None = None
-    caller: Source | None = None
-    environment: Environment | None = None
-    """Where the function runs that asks, if it does so from a process of its own."""
-    given: Input = attrs.field(factory=dict)
-    act: Any = None
-    entry: Entry | None = None
-    """What is written down of it, if it succeeds."""
-
-    @property
-    def service(self) -> ServiceMap:
-        """The map of the service that it is for, once that is found."""
-        assert self.found is not None
-        return self.found
 
 
 class Front:
@@ -129,7 +60,7 @@ class Front:
         """Answer a request. Raises BusNotRunning or BusClosed; every other refusal is a response."""
         exchange = self._begin()
         try:
-            signed, service = _addressed(request)
+            signed, service = addressed(request)
             if service not in self._maps:
                 await anyio.to_thread.run_sync(prepare, service)
             self._read(request, signed, service, exchange)
@@ -142,7 +73,7 @@ class Front:
         """The synchronous twin of `answer`: no back-pressure, and no waiting for the store or for messages."""
         exchange = self._begin()
         try:
-            self._read(request, *_addressed(request), exchange)
+            self._read(request, *addressed(request), exchange)
             return self._end_nowait(exchange, self._begun(exchange))
         except Exception as error:
             return self._refuse(exchange, error, request.method)
@@ -151,7 +82,7 @@ class Front:
         """`answer` in one synchronous step where there is nothing to wait for; else what is left to be awaited."""
         exchange = self._begin()
         try:
-            signed, service = _addressed(request)
+            signed, service = addressed(request)
             if service not in self._maps:
                 return partial(self.answer, request)
             self._read(request, signed, service, exchange)
@@ -184,7 +115,7 @@ class Front:
 
     def _address(self, request: Request, exchange: Exchange) -> routing.Address:
         name = exchange.service.service
-        exchange.protocol = _spoken(request, protocol_of(name))
+        exchange.protocol = spoken(request, protocol_of(name))
         address = routing.find_operation(name, request)
         exchange.protocol = address.protocol
         exchange.operation = operation_model(name, address.operation, address.protocol)
@@ -201,7 +132,7 @@ class Front:
         if exchange.service.service != "s3":  # whose objects are kept as they come
             request = compressed.inflated(request)
         exchange.given = protocols.parse(address.protocol, operation, request, address.labels)
-        _validate(operation, exchange.given)
+        validate(operation, exchange.given)
 
     # -- what is there again after a restart --------------------------------------------------------------------------
 
@@ -222,7 +153,7 @@ class Front:
             exchange.entry = entry
             outcome = self._begun(exchange)
             if isinstance(outcome, Deed):
-                with _acting(exchange.caller):
+                with acting(exchange.caller):
                     outcome.do_nowait()
         except EventBusError as error:
             self.bus.log.error(
@@ -246,7 +177,7 @@ class Front:
 
     def _begun(self, exchange: Exchange) -> Any:
         """What the map answers; what is written down draws its ids from a seed of its own."""
-        with _acting(exchange.caller, exchange.environment):
+        with acting(exchange.caller, exchange.environment):
             if exchange.entry is None:
                 return exchange.act(exchange.given)
             with self.bus.ids.drawn_from(exchange.entry.seed):
@@ -255,7 +186,7 @@ class Front:
     async def _end(self, exchange: Exchange, outcome: Any, method: str) -> Response:
         try:
             if isinstance(outcome, Deed):
-                with _acting(exchange.caller, exchange.environment):
+                with acting(exchange.caller, exchange.environment):
                     outcome = await outcome.do()
             self._write_down(exchange, outcome)
             if self.bus.is_running:
@@ -266,7 +197,7 @@ class Front:
 
     def _end_nowait(self, exchange: Exchange, outcome: Any) -> Response:
         if isinstance(outcome, Deed):
-            with _acting(exchange.caller, exchange.environment):
+            with acting(exchange.caller, exchange.environment):
                 outcome = outcome.do_nowait()
         self._write_down(exchange, outcome)
         return self._answer(exchange, outcome)
@@ -330,46 +261,3 @@ class Front:
         if mend:
             response.headers["x-eventbus-mend"] = quote(mend, safe=_READABLE)
         return response
-
-
-def _addressed(request: Request) -> tuple[signing.Credential | None, str]:
-    """Who signed a request, and the service that it is for. Raises EventBusError."""
-    return signing.credential(request), routing.find_service(request)
-
-
-def _spoken(request: Request, protocol: Protocol) -> Protocol:
-    """The protocol to answer in, before the operation is known."""
-    if protocol == "json" and request.content_type == "application/x-www-form-urlencoded":
-        return "query"
-    return protocol
-
-
-def _validate(operation: OperationModel, given: Input) -> None:
-    """Raise Invalid unless the input has what is required, each of its kind."""
-    layout = layout_of_input(operation)
-    if layout is None or layout.accepts(given):
-        return
-    report = _VALIDATOR.validate(given, layout.shape)
-    if report.has_errors():
-        raise Invalid(report.generate_report())
-
-
-@contextmanager
-def _acting(caller: Source | None, environment: Environment | None = None) -> Iterator[None]:
-    """Within the block, the bus takes this source for the caller, and what happens for done by this environment."""
-    if environment is not None:
-        inside, as_work = current_environment.set(environment), counts_as_work.set(True)
-        try:
-            yield
-        finally:
-            current_environment.reset(inside)
-            counts_as_work.reset(as_work)
-        return
-    if caller is None:
-        yield
-        return
-    token = acting_as.set((current_environment.get(), caller))
-    try:
-        yield
-    finally:
-        acting_as.reset(token)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 import attrs
 
 from triggers.aws.errors import Malformed
+
+if TYPE_CHECKING:
+    from triggers.aws.streaming import Pieces
 
 Pairs = list[tuple[str, str]]
 
@@ -53,6 +57,8 @@ class Response:
     status: int
     headers: dict[str, str] = attrs.field(factory=dict)
     body: bytes = b""
+    pieces: Pieces | None = None
+    """The body, where it is made while it is sent."""
 
 
 def pairs(text: str) -> Pairs:

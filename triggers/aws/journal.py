@@ -183,6 +183,8 @@ def kept_headers(request: Request) -> dict[str, str]:
 def about(given: dict[str, Any]) -> str:
     """The name of what an input is about, with the qualifier of a part of it."""
     name = next((str(given[name]) for name in _NAMES if given.get(name)), "")
+    if not name and given.get("ConsumerARN"):
+        name = str(given["ConsumerARN"]).partition("/consumer/")[0]  # a consumer goes with its stream
     return f"{name}?{given['Qualifier']}" if given.get("Qualifier") else name
 
 

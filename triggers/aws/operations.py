@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triggers.aws.front import maps
+from triggers.aws.maps import maps
 from triggers.aws.services import operations
 
 

@@ -48,6 +48,8 @@ def _tables(bus: EventBus) -> Iterator[tuple[str, _Delete]]:
 def _streams(bus: EventBus) -> Iterator[tuple[str, _Delete]]:
     kinesis = bus.service("Kinesis")
     for stream in kinesis or ():
+        for consumer in list(stream.consumers.values()):
+            yield consumer.arn, consumer.deregister
         yield stream.arn, partial(kinesis.delete_stream, stream)
 
 

@@ -1,6 +1,8 @@
 """Kinesis: streams of records in shards, which functions poll."""
 
+from triggers.kinesis.consumers import Consumer
 from triggers.kinesis.errors import (
+    ConsumerNotFound,
     ExpiredIterator,
     InvalidArgument,
     KinesisError,
@@ -8,11 +10,21 @@ from triggers.kinesis.errors import (
     ResourceInUse,
     StreamNotFound,
 )
-from triggers.kinesis.results import GetRecordsResult, PutFailure, PutRecordResult, PutRecordsResult, Record
+from triggers.kinesis.results import (
+    GetRecordsResult,
+    PutFailure,
+    PutRecordResult,
+    PutRecordsResult,
+    Record,
+    SubscribeToShardEvent,
+)
 from triggers.kinesis.service import Kinesis
 from triggers.kinesis.stream import Stream
+from triggers.kinesis.subscriptions import Subscription
 
 __all__ = [
+    "Consumer",
+    "ConsumerNotFound",
     "ExpiredIterator",
     "GetRecordsResult",
     "InvalidArgument",
@@ -26,4 +38,6 @@ __all__ = [
     "ResourceInUse",
     "Stream",
     "StreamNotFound",
+    "SubscribeToShardEvent",
+    "Subscription",
 ]

@@ -15,6 +15,7 @@ from triggers.kinesis.throughput import Throughput
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
+    from triggers.kinesis.consumers import Consumer
     from triggers.kinesis.keeping import KeptStream
     from triggers.kinesis.service import Kinesis
 
@@ -42,6 +43,7 @@ class StreamCore:
         self._shards: dict[str, Shard] = {}
         self._open: list[Shard] = []
         """Those that take records, in the order of their hash keys."""
+        self._consumers: dict[str, Consumer] = {}
         self._kept: KeptStream | None = None
         self._watchers: dict[Callable[[], None], None] = {}
         self._throughput = Throughput() if service.throughput_limits else None

@@ -4,9 +4,11 @@ AWSError
 ├── KinesisError
 │   ├── StreamNotFound                   400  (also a KeyError: `kinesis["nope"]`)
 │   ├── ShardNotFound                    400
-│   ├── ResourceInUse                    400  a stream of this name exists; a shard is closed already
+│   ├── ConsumerNotFound                 400
+│   ├── ResourceInUse                    400  a stream of this name exists; a shard is closed, or subscribed to, already
 │   ├── InvalidArgument                  400
 │   ├── LimitExceeded                    400
+│   ├── DryRunOperation                  400  it was only asked whether it could be done
 │   ├── ExpiredIterator                  400
 │   └── ProvisionedThroughputExceeded    400  only where throughput limits are switched on
 └── ValidationFailed                     400  a parameter breaks a constraint of the service model
@@ -43,6 +45,15 @@ class ShardNotFound(KinesisError, LookupError):
         super().__init__(f"Could not find shard {shard_id} in stream {name} under account {account_id}.")
 
 
+class ConsumerNotFound(KinesisError, LookupError):
+    """There is no such consumer of a stream, or it was deregistered."""
+
+    code = "ResourceNotFoundException"
+
+    def __init__(self, consumer: str, account_id: str) -> None:
+        super().__init__(f"Consumer {consumer}, account {account_id} not found.")
+
+
 class ResourceInUse(KinesisError):
     code = "ResourceInUseException"
 
@@ -53,6 +64,15 @@ class InvalidArgument(KinesisError, ValueError):
 
 class LimitExceeded(KinesisError):
     code = "LimitExceededException"
+
+
+class DryRunOperation(KinesisError):
+    """The call could have been made, but for being a dry run."""
+
+    code = "DryRunOperationException"
+
+    def __init__(self) -> None:
+        super().__init__("Request would have succeeded, but DryRun flag is set.")
 
 
 class ExpiredIterator(KinesisError):

@@ -13,8 +13,9 @@ from eventbus.arn import Arn
 from eventbus.delivery.payload import parse
 
 if TYPE_CHECKING:
+    from triggers.kinesis.consumers import Consumer
+    from triggers.kinesis.core import StreamCore
     from triggers.kinesis.shards import Shard, StoredRecord
-    from triggers.kinesis.stream import Stream
 
 
 class PolledStream:
@@ -22,8 +23,9 @@ class PolledStream:
 
     stream_kind = "kinesis"
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = self.origin = stream
+    def __init__(self, stream: StreamCore) -> None:
+        self.stream = stream
+        self.origin: Any = stream
         self.arn = stream.arn
         self.name = stream.name
         self.label = stream.label
@@ -93,3 +95,20 @@ class PolledStream:
         except ValueError:
             pass  # it matches no pattern for data
         return view
+
+
+class PolledConsumer(PolledStream):
+    """A stream that a mapping reads as one of its consumers, and under that consumer's ARN."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        super().__init__(consumer.stream)
+        self.origin = self._consumer = consumer
+        self.arn, self.name, self.label = consumer.arn, consumer.name, consumer.label
+
+    def shards(self) -> Sequence[Shard]:
+        """The shards of the stream; none once the consumer is gone."""
+        return () if self._consumer.is_gone else super().shards()
+
+    def poll_actions(self) -> Sequence[str]:
+        """What the function's role must be allowed, on the consumer."""
+        return ("kinesis:SubscribeToShard",)

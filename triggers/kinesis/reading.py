@@ -11,8 +11,8 @@ from triggers.kinesis.core import StreamCore
 from triggers.kinesis.errors import InvalidArgument, ProvisionedThroughputExceeded
 from triggers.kinesis.hashing import is_whole
 from triggers.kinesis.iterators import ShardIterator
-from triggers.kinesis.results import GetRecordsResult, Record
-from triggers.kinesis.shards import Shard, StoredRecord
+from triggers.kinesis.results import GetRecordsResult, fitting, shown
+from triggers.kinesis.shards import Shard
 
 MOST_RECORDS = 10_000
 MOST_BYTES = 10 * 2**20
@@ -38,7 +38,9 @@ class Reading(StreamCore):
         """
         self._allowed("kinesis:GetShardIterator")
         shard = self._shard(shard_id)
-        sequence = _starting_point(self, shard, shard_iterator_type, starting_sequence_number, timestamp)
+        sequence = starting_point(
+            self, shard, shard_iterator_type, starting_sequence_number, timestamp, call="GetShardIterator"
+        )
         return str(ShardIterator(self.arn, shard_id, sequence, self._bus.clock.now()))
 
     async def get_records(self, shard_iterator: str, limit: int = MOST_RECORDS) -> GetRecordsResult:
@@ -62,13 +64,13 @@ class Reading(StreamCore):
         if self._throughput is not None and not self._throughput.may_read(shard.shard_id, now):
             self._bus.count("ReadProvisionedThroughputExceeded", self.arn)
             raise ProvisionedThroughputExceeded(shard.shard_id, self.name, self.account_id)
-        records = _fitting(shard.after(iterator.sequence, limit))
+        records = fitting(shard.after(iterator.sequence, limit), MOST_BYTES)
         sequence = records[-1].sequence if records else iterator.sequence
         left = shard.after(sequence, 1)
         is_at_end = shard.is_closed and not left
         behind = 0 if not left else max(0, round((now - left[0].at) * 1000))
         return GetRecordsResult(
-            records=tuple(_shown(record) for record in records),
+            records=tuple(map(shown, records)),
             next_shard_iterator=None if is_at_end else str(ShardIterator(self.arn, shard.shard_id, sequence, now)),
             millis_behind_latest=behind,
             child_shards=tuple(self._children(shard)) if is_at_end else (),
@@ -113,9 +115,8 @@ class Reading(StreamCore):
     def describe_stream_summary(self) -> dict[str, Any]:
         """The stream without its shards: DescribeStreamSummary, in AWS's shape."""
         self._allowed("kinesis:DescribeStreamSummary")
-        return {
-            "StreamDescriptionSummary": {**self._summary(), "OpenShardCount": self.open_shard_count, "ConsumerCount": 0}
-        }
+        counts = {"OpenShardCount": self.open_shard_count, "ConsumerCount": len(self._consumers)}
+        return {"StreamDescriptionSummary": {**self._summary(), **counts}}
 
     def _summary(self) -> dict[str, Any]:
         return {
@@ -130,7 +131,9 @@ class Reading(StreamCore):
         }
 
 
-def _starting_point(stream: StreamCore, shard: Shard, kind: str, number: str | None, timestamp: float | None) -> int:
+def starting_point(
+    stream: StreamCore, shard: Shard, kind: str, number: str | None, timestamp: float | None, *, call: str
+) -> int:
     """The position just before the first record to read."""
     if kind not in iterators.TYPES:
         listed = ", ".join(iterators.TYPES)
@@ -147,8 +150,8 @@ def _starting_point(stream: StreamCore, shard: Shard, kind: str, number: str | N
         raise ConfigurationError(f"starting_sequence_number={number!r}: {kind} needs a sequence number, as text")
     if not (number.isascii() and number.isdigit()) or not _is_of(shard, int(number)):
         raise InvalidArgument(
-            f"StartingSequenceNumber {number} used in GetShardIterator on shard {shard.shard_id} in stream "
-            f"{stream.name} under account {stream.account_id} is invalid."
+            f"StartingSequenceNumber {number} used in {call} on shard {shard.shard_id} in stream {stream.name} under "
+            f"account {stream.account_id} is invalid."
         )
     return int(number) - (kind == "AT_SEQUENCE_NUMBER")
 
@@ -156,18 +159,3 @@ def _starting_point(stream: StreamCore, shard: Shard, kind: str, number: str | N
 def _is_of(shard: Shard, sequence: int) -> bool:
     end = shard.ending_sequence
     return shard.starting_sequence <= sequence and (end is None or sequence <= end)
-
-
-def _fitting(records: Any) -> list[StoredRecord]:
-    size = 0
-    fitting: list[StoredRecord] = []
-    for record in records:
-        size += len(record.data)
-        if size > MOST_BYTES and fitting:
-            break
-        fitting.append(record)
-    return fitting
-
-
-def _shown(record: StoredRecord) -> Record:
-    return Record(str(record.sequence), record.at, record.data, record.group, record.cause)

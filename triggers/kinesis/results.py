@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from eventbus.delivery import payload
 from eventbus.telemetry.trace import Cause
+
+if TYPE_CHECKING:
+    from triggers.kinesis.shards import StoredRecord
 
 
 @attrs.frozen
@@ -65,3 +68,32 @@ class GetRecordsResult:
     millis_behind_latest: int
     child_shards: tuple[Mapping[str, Any], ...] = ()
     """At the end of a shard: what was made of it, as AWS describes it."""
+
+
+@attrs.frozen
+class SubscribeToShardEvent:
+    """What a subscription pushes: records, or none to say that it lives."""
+
+    records: tuple[Record, ...]
+    continuation_sequence_number: str | None
+    """After which another subscription goes on; None when the shard is closed and everything was read."""
+    millis_behind_latest: int
+    child_shards: tuple[Mapping[str, Any], ...] = ()
+    """At the end of a shard: what was made of it, as AWS describes it."""
+
+
+def fitting(records: Iterable[StoredRecord], most_bytes: int) -> list[StoredRecord]:
+    """The first of these records, with so many bytes of data at most; at least one."""
+    size = 0
+    found: list[StoredRecord] = []
+    for record in records:
+        size += len(record.data)
+        if size > most_bytes and found:
+            break
+        found.append(record)
+    return found
+
+
+def shown(record: StoredRecord) -> Record:
+    """A record as it is read."""
+    return Record(str(record.sequence), record.at, record.data, record.group, record.cause)

@@ -15,6 +15,7 @@ from triggers.kinesis.keeping import Keeping
 from triggers.kinesis.reading import MOST_RECORDS
 from triggers.kinesis.results import GetRecordsResult
 from triggers.kinesis.stream import SHORTEST, Stream, check_retention
+from triggers.kinesis.subscriptions import Subscriptions
 from triggers.looking_up import named
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Kinesis:
         bus.claim("Kinesis", self)
         self.bus = bus
         self.throughput_limits = throughput_limits
+        self.subscriptions = Subscriptions(bus)
         self._streams: dict[str, Stream] = {}
         # One counter for all streams, begun at the time, so that no sequence number is used twice.
         self.next_number: Callable[[], int] = itertools.count(int(bus.clock.now()) << 32 | 1).__next__
@@ -92,10 +94,18 @@ class Kinesis:
         self.bus.pollables.add(stream)
         return stream
 
-    def delete_stream(self, stream: Stream | str) -> None:
-        """Delete a stream, given it or its name, and its records: DeleteStream. Raises StreamNotFound."""
+    def delete_stream(self, stream: Stream | str, *, enforce_consumer_deletion: bool = False) -> None:
+        """Delete a stream, given it or its name, and its records: DeleteStream.
+
+        Raises StreamNotFound, and ResourceInUse for a stream with consumers unless they are to go too.
+        """
         doomed = self[stream if isinstance(stream, str) else stream.name]
         self.bus.authorize("kinesis:DeleteStream", doomed.arn, None, doomed.label)
+        if doomed.consumers and not enforce_consumer_deletion:
+            raise ResourceInUse(
+                f"Stream {doomed.name} under account {doomed.account_id} has registered consumers.",
+                mend="deregister them, or pass enforce_consumer_deletion=True",
+            )
         del self._streams[doomed.name]
         self.bus.pollables.remove(doomed)
         self.bus.unregister(doomed)

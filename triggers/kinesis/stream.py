@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from triggers.kinesis.consumers import FanOut
 from triggers.kinesis.errors import InvalidArgument, StreamNotFound
 from triggers.kinesis.keeping import KeptStream
 from triggers.kinesis.polled import PolledStream
-from triggers.kinesis.reading import Reading
 from triggers.kinesis.resharding import Resharding
 from triggers.kinesis.shards import Shard
 from triggers.kinesis.writing import Writing
@@ -21,11 +21,12 @@ SHORTEST, LONGEST = 24 * 3600, 8760 * 3600
 """Seconds of retention (Kinesis quotas, 2026)."""
 
 
-class Stream(Writing, Reading, Resharding):
+class Stream(Writing, FanOut, Resharding):
     """A Kinesis stream, made by `Kinesis.create_stream`.
 
     Records are put with `put_record` and `put_records`, coroutines that need a running bus and have synchronous twins
-    ending in `_nowait`. They are read by functions (`function.poll(stream, ...)`) or by hand, with shard iterators.
+    ending in `_nowait`. They are read by functions (`function.poll(stream, ...)`), by hand, with shard iterators, or by
+    registered consumers, to whom they are pushed.
     Inside a handler the function's role needs the permission (`kinesis:PutRecord`, ...).
     """
 
@@ -95,6 +96,7 @@ class Stream(Writing, Reading, Resharding):
             shard.clear()
         self._shards.clear()
         self._open.clear()
+        self._forget_consumers()
         self._notify()
 
 

@@ -35,8 +35,38 @@ async def data() -> None:
         assert [record["Data"] for record in records["Records"]] == [b"\x00"]
 
 
+async def streams(clock: VirtualClock) -> None:
+    """Event streams: of a log, and of a shard."""
+    group = "arn:aws:logs:us-east-1:123456789012:log-group:app"
+    async with get_session().create_client("logs") as client:
+        await client.create_log_group(logGroupName="app")
+        await client.create_log_stream(logGroupName="app", logStreamName="web")
+        answer = await client.start_live_tail(logGroupIdentifiers=[group])
+        events = aiter(answer["responseStream"])
+        assert (await anext(events))["sessionStart"]["logGroupIdentifiers"] == [group]
+        event = {"timestamp": int(clock.now() * 1000), "message": "hello"}
+        await client.put_log_events(logGroupName="app", logStreamName="web", logEvents=[event])
+        await clock.advance(1)
+        (found,) = (await anext(events))["sessionUpdate"]["sessionResults"]
+        assert found["message"] == "hello"
+        answer["responseStream"].close()
+        assert [event async for event in events] == []
+    async with get_session().create_client("kinesis") as client:
+        arn = (await client.describe_stream_summary(StreamName="clicks"))["StreamDescriptionSummary"]["StreamARN"]
+        made = await client.register_stream_consumer(StreamARN=arn, ConsumerName="reader")
+        answer = await client.subscribe_to_shard(
+            ConsumerARN=made["Consumer"]["ConsumerARN"],
+            ShardId="shardId-000000000000",
+            StartingPosition={"Type": "TRIM_HORIZON"},
+        )
+        events = aiter(answer["EventStream"])
+        assert [record["Data"] for record in (await anext(events))["SubscribeToShardEvent"]["Records"]] == [b"\x00"]
+        answer["EventStream"].close()
+        assert [event async for event in events] == []
+
+
 async def main() -> None:
-    bus = EventBus(clock=VirtualClock(), seed=1)
+    bus = EventBus(clock=(clock := VirtualClock()), seed=1)
     s3, sqs = S3(bus), SQS(bus)
     photos = s3.create_bucket("photos")
     queue = sqs.create_queue("q")
@@ -64,6 +94,7 @@ async def main() -> None:
                 else:
                     raise AssertionError
             await data()
+            await streams(clock)
             await bus.wait_idle()
             async with get_session().create_client("sqs") as client:
                 found = await client.receive_message(QueueUrl=queue.url, WaitTimeSeconds=1)

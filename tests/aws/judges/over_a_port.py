@@ -8,6 +8,7 @@ import sys
 import boto3
 import s3fs
 import smart_open
+from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 URL = sys.argv[1]
@@ -21,6 +22,17 @@ async def with_aiobotocore() -> None:
         answer = await client.get_object(Bucket="async", Key="k")
         async with answer["Body"] as body:
             assert len(await body.read()) == 100_000
+
+
+async def with_an_event_stream() -> None:
+    config = AioConfig(inject_host_prefix=False)
+    async with get_session().create_client("logs", endpoint_url=URL, config=config, **KEYS) as client:
+        await client.create_log_group(logGroupName="tailed")
+        (group,) = (await client.describe_log_groups(logGroupNamePrefix="tailed"))["logGroups"]
+        answer = await client.start_live_tail(logGroupIdentifiers=[group["logGroupArn"]])
+        events = aiter(answer["responseStream"])
+        assert [name for _ in range(2) for name in await anext(events)] == ["sessionStart", "sessionUpdate"]
+        answer["responseStream"].close()
 
 
 def with_s3fs() -> None:
@@ -48,6 +60,7 @@ def with_smart_open() -> None:
 
 
 asyncio.run(with_aiobotocore())
+asyncio.run(with_an_event_stream())
 with_s3fs()
 with_smart_open()
 print("ok")

@@ -3,7 +3,7 @@
     values   scalars as text, instants
     xml      XML driven by a shape           rest    rest-xml and rest-json
     json     JSON driven by a shape          query   forms
-    cbor     CBOR driven by a shape
+    cbor     CBOR driven by a shape       eventstream   answers that are events, one after the other
 
 Each protocol has `parse(operation, request)`, `answer(operation, result, request_id)` and a `refuse(...)`. Values are
 as boto3 has them: bytes for blobs, aware datetimes for timestamps, dicts for structures.
@@ -12,12 +12,13 @@ as boto3 has them: bytes for blobs, aware datetimes for timestamps, dicts for st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 
 from botocore.model import OperationModel
 
 from triggers.aws.http import Request, Response
-from triggers.aws.protocols import cbor, json, query, rest
+from triggers.aws.protocols import cbor, eventstream, json, query, rest
 
 Protocol = Literal["rest-xml", "rest-json", "query", "json", "smithy-rpc-v2-cbor"]
 
@@ -37,6 +38,8 @@ def parse(protocol: Protocol, operation: OperationModel, request: Request, label
 
 def answer(protocol: Protocol, operation: OperationModel, result: dict[str, Any], request_id: str) -> Response:
     """The response that botocore reads `result` from."""
+    if _answers_events(operation):
+        return eventstream.answer(protocol, operation, result, request_id)
     match protocol:
         case "query":
             return query.answer(operation, result, request_id)
@@ -46,6 +49,11 @@ def answer(protocol: Protocol, operation: OperationModel, result: dict[str, Any]
             return cbor.answer(operation, result, request_id)
         case _:
             return rest.answer(operation, result, request_id)
+
+
+@cache
+def _answers_events(operation: OperationModel) -> bool:
+    return bool(operation.has_event_stream_output)
 
 
 def refuse(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any
 
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from triggers.aws.protocols.values import name_of
 
@@ -123,13 +123,18 @@ def _never(value: Any) -> bool:
 
 
 @cache
-def _layouts(service: str) -> dict[str, Layout]:
+def _layouts(model: ServiceModel) -> dict[str, Layout]:
     return {}
+
+
+def layouts_of(operation: OperationModel) -> dict[str, Layout]:
+    """What is known of the shapes of an operation's service, in the model of the protocol that is spoken."""
+    return _layouts(operation.service_model)
 
 
 def layout_of(operation: OperationModel, shape: Shape) -> Layout:
     """The layout of a shape that an operation has to do with."""
-    return Layout(shape, _layouts(operation.service_model.service_name))
+    return Layout(shape, layouts_of(operation))
 
 
 @cache

@@ -15,8 +15,8 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, Structure
 
 from triggers.aws.errors import Malformed
 from triggers.aws.http import Request, Response, pairs
-from triggers.aws.protocols import eventstream, xml
 from triggers.aws.protocols import json as json_bodies
+from triggers.aws.protocols import xml
 from triggers.aws.protocols.layouts import layout_of
 from triggers.aws.protocols.values import name_of, read_text, write_text
 
@@ -257,10 +257,7 @@ def header_text(text: str) -> str:
 
 
 def _write_payload(operation: OperationModel, member: Shape, value: Any, response: Response) -> None:
-    if member.serialization.get("eventstream"):
-        response.headers["Content-Type"] = eventstream.MEDIA_TYPE
-        response.body = eventstream.write(operation, member, value or ())
-    elif member.type_name in ("blob", "string"):
+    if member.type_name in ("blob", "string"):
         response.body = value.encode() if isinstance(value, str) else value or b""
     elif value is not None:
         _write_document(operation, member, value, name_of(member, member.name), response)

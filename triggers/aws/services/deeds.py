@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+from anyio.lowlevel import checkpoint
+
+from eventbus.errors import ConfigurationError
+from triggers.aws.raw import NO_WAITING
+
+if TYPE_CHECKING:
+    from eventbus.bus import EventBus
+    from triggers.aws.streaming import Events
 
 Input = dict[str, Any]
 """An operation's input, as boto3's caller gave it."""
@@ -58,6 +66,31 @@ def deed(call: Callable[..., Any], *arguments: Any, patience: Mapping[str, Any] 
     """A deed of a method that has a twin ending in `_nowait`; options that are None are left to their defaults."""
     patient = given(**patience or {})
     return Deed(call, arguments, given(**options), patient, bool(patient))
+
+
+@attrs.frozen
+class Opening:
+    """The opening of a stream of events, which a synchronous client on the event loop's own thread cannot read."""
+
+    bus: EventBus
+    call: Callable[[], Events]
+    mend: str
+    """How the room is asked for the same in code that can wait."""
+
+    async def open(self) -> Events:
+        """Open it."""
+        await checkpoint()
+        return self.call()
+
+    def open_nowait(self) -> Events:
+        """Say that nobody could wait for what comes. Raises ConfigurationError."""
+        self.bus.accepting("a stream of events")
+        raise ConfigurationError(f"{NO_WAITING}, or {self.mend}")
+
+
+def opening(bus: EventBus, call: Callable[[], Events], mend: str) -> Deed:
+    """A deed that opens a stream of events with a call of a room."""
+    return Deed(Opening(bus, call, mend).open, (), {}, {})
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -5,35 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from triggers.aws.services import JSONServiceMap, page, tag_list
+from triggers.aws.services import page, tag_list
 from triggers.aws.services.deeds import Deed, Input, Result, deed, given
-from triggers.kinesis import GetRecordsResult, InvalidArgument, Kinesis, PutFailure, PutRecordResult, Stream
-from triggers.kinesis.errors import StreamNotFound
+from triggers.aws.services.kinesis_consumers import Consumers, record_shown
+from triggers.kinesis import (
+    Consumer,
+    GetRecordsResult,
+    InvalidArgument,
+    PutFailure,
+    PutRecordResult,
+    Stream,
+)
 
 _HOUR = 3600
 
 
-class KinesisMap(JSONServiceMap):
+class KinesisMap(Consumers):
     """Streams are found by their names or ARNs."""
-
-    service = "kinesis"
-
-    @property
-    def _kinesis(self) -> Kinesis:
-        found = self.bus.service("Kinesis")
-        return found if found is not None else Kinesis(self.bus)
-
-    def _stream(self, wanted: Input, action: str | None = None) -> Stream:
-        arn, name = wanted.get("StreamARN") or wanted.get("ResourceARN"), wanted.get("StreamName")
-        if arn is None and name is None:
-            raise InvalidArgument("Either StreamName or StreamARN must be provided.")
-        short = str(name if arn is None else arn.rpartition("/")[2])
-        if short not in self._kinesis or arn not in (None, self._kinesis[short].arn):
-            raise StreamNotFound(short, self.bus.account_id)
-        stream = self._kinesis[short]
-        if action is not None:
-            self.allow(f"kinesis:{action}", stream)
-        return stream
 
     # -- streams ------------------------------------------------------------------------------------------------------
 
@@ -45,7 +33,8 @@ class KinesisMap(JSONServiceMap):
         return {}
 
     def delete_stream(self, wanted: Input) -> Result:
-        self._kinesis.delete_stream(self._stream(wanted))
+        enforced = bool(wanted.get("EnforceConsumerDeletion"))
+        self._kinesis.delete_stream(self._stream(wanted), enforce_consumer_deletion=enforced)
         return {}
 
     def describe_stream(self, wanted: Input) -> Result:
@@ -155,15 +144,23 @@ class KinesisMap(JSONServiceMap):
         return {"Tags": shown, "HasMoreTags": token is not None}
 
     def tag_resource(self, wanted: Input) -> Result:
-        self._stream(wanted, "TagResource").tags |= wanted["Tags"]
+        self._tagged(wanted, "TagResource").tags |= wanted["Tags"]
         return {}
 
     def untag_resource(self, wanted: Input) -> Result:
-        _without(self._stream(wanted, "UntagResource"), wanted["TagKeys"])
+        _without(self._tagged(wanted, "UntagResource"), wanted["TagKeys"])
         return {}
 
     def list_tags_for_resource(self, wanted: Input) -> Result:
-        return {"Tags": tag_list(self._stream(wanted, "ListTagsForResource").tags)}
+        return {"Tags": tag_list(self._tagged(wanted, "ListTagsForResource").tags)}
+
+    def _tagged(self, wanted: Input, action: str) -> Stream | Consumer:
+        """The stream or the consumer that an operation on tags is about."""
+        if "/consumer/" not in wanted["ResourceARN"]:
+            return self._stream(wanted, action)
+        consumer = self._consumer({"ConsumerARN": wanted["ResourceARN"]})
+        self.allow(f"kinesis:{action}", consumer)
+        return consumer
 
 
 _ON_DEMAND_SHARDS = 4
@@ -176,9 +173,9 @@ def _partition_key(entry: Input) -> str:
     return str(entry["PartitionKey"])
 
 
-def _without(stream: Stream, keys: Iterable[str]) -> None:
+def _without(tagged: Stream | Consumer, keys: Iterable[str]) -> None:
     for key in keys:
-        stream.tags.pop(key, None)
+        tagged.tags.pop(key, None)
 
 
 def _summary(stream: Stream) -> Result:
@@ -198,17 +195,8 @@ def _put(result: PutRecordResult | PutFailure) -> Result:
 
 
 def _read(result: GetRecordsResult) -> Result:
-    records = [
-        {
-            "SequenceNumber": record.sequence_number,
-            "ApproximateArrivalTimestamp": record.approximate_arrival_timestamp,
-            "Data": record.data,
-            "PartitionKey": record.partition_key,
-        }
-        for record in result.records
-    ]
     return {
-        "Records": records,
+        "Records": list(map(record_shown, result.records)),
         "NextShardIterator": result.next_shard_iterator,
         "MillisBehindLatest": result.millis_behind_latest,
         "ChildShards": list(result.child_shards) or None,

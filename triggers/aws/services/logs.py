@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from eventbus.telemetry.errors import InvalidLogParameter
+from eventbus.telemetry.errors import InvalidLogParameter, LogGroupNotFound
 from eventbus.telemetry.filter_patterns import compile_pattern
+from eventbus.telemetry.live_tail import LiveTail, LiveTailUpdate
 from eventbus.telemetry.log_event import LogEvent, milliseconds
 from eventbus.telemetry.log_groups import RejectedLogEvents
 from eventbus.telemetry.logs import Logs
 from triggers.aws.services import JSONServiceMap, page
-from triggers.aws.services.deeds import Input, Result, given
+from triggers.aws.services.deeds import Deed, Input, Result, given, opening
+from triggers.aws.streaming import Live
 
 PAGE = 50
 """Groups or streams of one page (CloudWatch Logs API reference, DescribeLogGroups, 2026)."""
@@ -112,6 +115,33 @@ class LogsMap(JSONServiceMap):
         ]
         return {"events": events, "searchedLogStreams": [], "nextToken": found.next_token}
 
+    def start_live_tail(self, wanted: Input) -> Deed:
+        groups = [self._tailed(arn) for arn in wanted["logGroupIdentifiers"]]
+        pattern = wanted.get("logEventFilterPattern", "")
+        streams, prefixes = wanted.get("logStreamNames") or (), wanted.get("logStreamNamePrefixes") or ()
+
+        def shape(session: LiveTail) -> Result:
+            start = {"requestId": self.bus.ids.uuid(), "sessionId": session.session_id, **wanted}
+            arns = dict(zip(groups, wanted["logGroupIdentifiers"], strict=True))
+            live = Live(session, partial(_update, arns), self.refusal, [{"sessionStart": start}])
+            return {"responseStream": live}
+
+        def call() -> LiveTail:
+            return self._logs.live_tail(groups, pattern, streams=streams, stream_prefixes=prefixes).__enter__()
+
+        return opening(self.bus, call, f"bus.logs.live_tail({groups!r}) with `async for`").then(shape)
+
+    def _tailed(self, arn: str) -> str:
+        """The name of a group that is given by its ARN, as nothing else is taken."""
+        if not arn.startswith("arn:") or ":log-group:" not in arn or arn.endswith("*"):
+            raise InvalidLogParameter(
+                f"The log group identifier {arn!r} is invalid.", mend="give the logGroupArn, which does not end with *"
+            )
+        name = _name(arn)
+        if arn != f"arn:{self.bus.partition}:logs:{self.bus.region}:{self.bus.account_id}:log-group:{name}":
+            raise LogGroupNotFound("The specified log group does not exist.")
+        return name
+
     def test_metric_filter(self, wanted: Input) -> Result:
         self.allow("logs:TestMetricFilter", None, "*")
         matches = compile_pattern(wanted["filterPattern"])
@@ -178,6 +208,15 @@ def _shown(event: LogEvent) -> Result:
         "message": event.message,
         "ingestionTime": milliseconds(event.ingested_at),
     }
+
+
+def _update(arns: Mapping[str, str], update: LiveTailUpdate) -> Result:
+    events = [
+        {**_shown(one.event), "logStreamName": one.event.stream, "logGroupIdentifier": arns.get(one.group, one.group)}
+        for one in update.events
+    ]
+    metadata = {"sampled": update.is_sampled}
+    return {"sessionUpdate": {"sessionMetadata": metadata, "sessionResults": events}}
 
 
 def _rejected(rejected: RejectedLogEvents) -> Result | None:
