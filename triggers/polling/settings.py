@@ -201,6 +201,12 @@ def _check_queue(is_fifo: bool, settings: MappingSettings) -> None:
         )
 
 
+def check_enabled(enabled: object) -> None:
+    """Refuse what is neither True nor False: a text would be true whatever it says."""
+    if not isinstance(enabled, bool):
+        raise ConfigurationError(f"enabled={enabled!r}: enabled is True or False")
+
+
 def function_timeout(function: Any) -> float:
     """Seconds that an invocation may take; of a version or an alias that does not say, 0."""
     return float(getattr(getattr(function, "configuration", None), "timeout", 0))
