@@ -71,12 +71,12 @@ def test_counts_that_cannot_be(kinesis: Kinesis, target: Any, error: type[Except
 
 def test_an_account_has_a_limit_of_open_shards(kinesis: Kinesis) -> None:
     """Of all its streams together, however they come about; what is refused has made nothing."""
-    with pytest.raises(errors.LimitExceeded, match="Number of additional shards .* from this request: 1000000"):
+    with pytest.raises(errors.LimitExceeded, match="this request: 1000000"):
         kinesis.create_stream("s", 1_000_000)
     assert "s" not in kinesis
     kinesis.create_stream("large", 19_990)
     stream = kinesis.create_stream("s", 9)
-    with pytest.raises(errors.LimitExceeded, match="Current shard count for the account: 19999. Limit: 20000"):
+    with pytest.raises(errors.LimitExceeded, match=r"for the account: 19999\. Limit: 20000"):
         stream.update_shard_count(11)
     stream.update_shard_count(10)
     with pytest.raises(errors.LimitExceeded, match="this request: 1"):
