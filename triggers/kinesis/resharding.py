@@ -30,7 +30,7 @@ class Resharding(StreamCore):
                 f"{self.name} under account {self.account_id} is not both greater than one plus the shard's "
                 f"StartingHashKey {shard.first_hash} and less than the shard's EndingHashKey {shard.last_hash}."
             )
-        self._service.check_room(1)
+        self._service._check_room(1)
         self._split(shard, key)
         self._resharded()
 
@@ -64,7 +64,7 @@ class Resharding(StreamCore):
             raise LimitExceeded(
                 f"UpdateShardCount cannot scale up to more than {MOST_BY_COUNT} shards; requested: {target}"
             )
-        self._service.check_room(target - current)
+        self._service._check_room(target - current)
         starts = boundaries(target)
         for start in starts:
             holder = self._open[bisect_right(self._open, start, key=FIRST_HASH) - 1]

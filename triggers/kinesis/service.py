@@ -90,7 +90,7 @@ class Kinesis:
         check_retention(retention)
         if name in self._streams:
             raise ResourceInUse(f"Stream {name} under account {self.bus.account_id} already exists.")
-        self.check_room(shards)
+        self._check_room(shards)
         stream = self._streams[name] = Stream(self, name, shards, retention)
         self.bus.register(stream)
         if self._keeping is not None:
@@ -98,7 +98,7 @@ class Kinesis:
         self.bus.pollables.add(stream)
         return stream
 
-    def check_room(self, shards: int) -> None:
+    def _check_room(self, shards: int) -> None:
         """Refuse so many more open shards than the account may have."""
         current = sum(stream.open_shard_count for stream in self._streams.values())
         if shards > 0 and current + shards > SHARDS:

@@ -237,7 +237,7 @@ class EventSourceMapping:
             if self.state != GONE:
                 self.state = GONE
                 self._poller.forget()
-                self._mappings.remove(self)
+                self._mappings._remove(self)
         elif self._wanted == DISABLED:
             self.state = DISABLED
         elif self.state != ENABLED:

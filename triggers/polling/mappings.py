@@ -77,7 +77,7 @@ class Mappings:
         mapping.begin(enabled=enabled)
         return mapping
 
-    def remove(self, mapping: EventSourceMapping) -> None:
+    def _remove(self, mapping: EventSourceMapping) -> None:
         """A mapping is gone: it says so itself."""
         self._by_uuid.pop(mapping.uuid, None)
 
