@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -302,6 +303,9 @@ def _start(shard: Shard, iterator_type: str, sequence_number: str | None, timest
     if iterator_type == "LATEST":
         return max(shard.latest, shard.starts_at)
     if timestamp is not None:
+        given: object = timestamp
+        if not isinstance(given, int | float) or not math.isfinite(timestamp):
+            raise ValidationError(f"timestamp={timestamp!r}: seconds since the epoch are needed")
         return shard.position_at(timestamp)
     text = str(sequence_number)
     if not (text.isascii() and text.isdigit() and len(text) <= 40):

@@ -130,7 +130,12 @@ def _patterns(value: object) -> tuple[Any, ...]:
     if isinstance(value, Mapping):
         if set(value) - {"Filters"}:
             raise ConfigurationError(f'filters={value!r}: a list of patterns, or AWS\'s {{"Filters": [...]}}')
-        value = [entry.get("Pattern") if isinstance(entry, Mapping) else entry for entry in value.get("Filters", ())]
+        value = value.get("Filters", ())
+        if not isinstance(value, Iterable) or not all(
+            isinstance(entry, str) or (isinstance(entry, Mapping) and entry.keys() <= {"Pattern"}) for entry in value
+        ):
+            raise ConfigurationError(f'Filters={value!r}: a list of {{"Pattern": ...}}')
+        value = [entry.get("Pattern") if isinstance(entry, Mapping) else entry for entry in value]
     if value is None:
         return ()
     if isinstance(value, str) or not isinstance(value, Iterable):
