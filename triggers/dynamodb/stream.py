@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ class Stream:
 
     stream_kind = "dynamodb"
     retention = RETENTION
+    is_deleted = False
+    """No stream is: what is in it can be read until it is 24 hours old, and another one has another ARN."""
 
     def __init__(
         self,
@@ -193,6 +196,10 @@ class Stream:
         """For `function.poll(table.stream)`: create the event source mapping."""
         return poll_stream(self._bus, self, function, **options)
 
+    def polled(self) -> Stream:
+        """Called by mappings: the stream as pollers see it."""
+        return self
+
     # -- DynamoDB Streams' own operations -----------------------------------------------------------------------------
 
     def describe(self, *, limit: int = 100, exclusive_start_shard_id: str | None = None) -> dict[str, Any]:
@@ -296,6 +303,9 @@ def _start(shard: Shard, iterator_type: str, sequence_number: str | None, timest
     if iterator_type == "LATEST":
         return max(shard.latest, shard.starts_at)
     if timestamp is not None:
+        given: object = timestamp
+        if not isinstance(given, int | float) or not math.isfinite(timestamp):
+            raise ValidationError(f"timestamp={timestamp!r}: seconds since the epoch are needed")
         return shard.position_at(timestamp)
     text = str(sequence_number)
     if not (text.isascii() and text.isdigit() and len(text) <= 40):

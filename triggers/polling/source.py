@@ -79,6 +79,10 @@ class StreamSource(Protocol):
         """`dynamodb` or `kinesis`."""
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether it is gone for good; watchers are told. One of the same ARN may have been made since."""
+
+    @property
     def retention(self) -> float:
         """Seconds for which records are kept."""
 
@@ -128,6 +132,10 @@ class QueueSource(Protocol):
 
     @property
     def is_fifo(self) -> bool: ...
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is gone for good; watchers are told. One of the same ARN may have been made since."""
 
     @property
     def visibility_timeout(self) -> int:

@@ -39,6 +39,10 @@ class PolledQueue:
         return repr(self.queue)
 
     @property
+    def is_deleted(self) -> bool:
+        return self.queue.is_deleted
+
+    @property
     def visibility_timeout(self) -> int:
         return self.queue.settings.visibility_timeout
 

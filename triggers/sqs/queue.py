@@ -251,8 +251,11 @@ class Queue(SendingQueue):
 
     def poll_into(self, function: Any, **options: Any) -> EventSourceMapping:
         """Called by `Function.poll`: have messages of this queue delivered to the function in batches."""
-        polled = PolledQueue(self, self._waiters, self._store.next_instant, self._bus.clock.now)
-        return poll_queue(self._bus, polled, function, **options)
+        return poll_queue(self._bus, self.polled(), function, **options)
+
+    def polled(self) -> PolledQueue:
+        """Called by mappings: this queue as pollers see it."""
+        return PolledQueue(self, self._waiters, self._store.next_instant, self._bus.clock.now)
 
     def empty(self) -> None:
         """Forget every message, as often as one likes: for tests that begin anew."""
