@@ -297,6 +297,7 @@ class Environment:
             bus.journal.fresh.append,
         )
         busy, offset = Phase.BUSY, bus.clock.offset
+        running, finished = State.RUNNING, State.FINISHED  # a member of an enum costs as much as making an object
         # with a virtual clock real time decides nothing, so that a run repeats on a machine that is slow for a moment
         turn = TURN if offset is not None else float("inf")
         while self.phase is busy:
@@ -328,7 +329,7 @@ class Environment:
                 else:
                     event.copy = None
                 event.attempts += 1
-                event.state = State.RUNNING
+                event.state = running
                 self.event = event
                 self.started = started
                 self.deadline = started + lane.timeout
@@ -359,7 +360,7 @@ class Environment:
                 if outcome.__class__ is Failed or event.reply is not None or lane.must_settle or event.needs_care:
                     lane.settle(event, attempt)
                 else:
-                    event.state = State.FINISHED
+                    event.state = finished
                     event.body = None
                     lane.finished += 1
                     bus.outstanding -= 1
