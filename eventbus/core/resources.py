@@ -113,13 +113,12 @@ class Resources(Pressure):
         Raises ResourceNotFound if there is none, in the words of Invoke, ValidationFailed for what can be no name,
         InvalidParameterValue if the target has another qualifier itself.
         """
-        qualifier = str(qualifier) if isinstance(qualifier, int) else qualifier
         if isinstance(function, str) and function not in self._resources and self.named(function) is None:
             if not is_arn(function):
-                read_name(function, qualifier, self.region)
-            self._refuse_unknown(self._function_arn(function), qualifier)
+                read_name(function, _text(qualifier), self.region)
+            self._refuse_unknown(self._function_arn(function), _text(qualifier))
         target = self._function(function)
-        if qualifier is None or qualifier == target.qualifier:
+        if qualifier is None or (qualifier := _text(qualifier)) == target.qualifier:
             return target
         if target.qualifier is not None:
             raise InvalidParameterValue(
@@ -149,3 +148,8 @@ class Resources(Pressure):
         if not isinstance(function, Invocable):
             raise ConfigurationError(f"{function!r} is not a function")
         return function
+
+
+def _text(qualifier: str | int | None) -> str | None:
+    """A version's number may be given as one."""
+    return str(qualifier) if isinstance(qualifier, int) else qualifier
