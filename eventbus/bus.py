@@ -46,7 +46,7 @@ from eventbus.functions.package import Packaged, prepared
 from eventbus.functions.version import LATEST
 from eventbus.iam.registry import Roles
 from eventbus.ids import Ids
-from eventbus.options import check_options
+from eventbus.options import check_flag, check_options
 from eventbus.storage.errors import StoreError
 from eventbus.storage.port import Store
 from eventbus.storage.sqlite import SQLiteStore
@@ -115,6 +115,8 @@ class EventBus(Publishing):
     ) -> None:
         whole = {"queue_limit": queue_limit, "queue_bytes": queue_bytes, "history": history}
         check_options(account_id, region, grace, idle_timeout, **whole)
+        check_flag("enforce_iam", enforce_iam)
+        check_flag("console", console)
         if clock is not None and not hasattr(clock, "call_at"):
             raise ConfigurationError(f"clock={clock!r}: a SystemClock() or a VirtualClock() is needed")
         if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "bit_length")):

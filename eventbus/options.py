@@ -25,6 +25,12 @@ def check_options(account_id: object, region: object, grace: object, idle_timeou
         raise ConfigurationError(f"idle_timeout={idle_timeout!r}: seconds, more than 0, or None to keep environments")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False: a text such as "no" would count as true."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}={value!r}: True or False is needed")
+
+
 def check_principal(name: str) -> None:
     """Refuse a sender that IAM cannot know at once, not when its event is judged."""
     try:

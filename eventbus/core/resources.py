@@ -10,6 +10,7 @@ from eventbus.delivery.targets import Target
 from eventbus.errors import ConfigurationError, EventBusError, InvalidParameterValue, ResourceNotFound
 from eventbus.functions.function import Function
 from eventbus.functions.invocable import Invocable
+from eventbus.functions.names import check_qualifier, part_of_arn, read_name
 
 _UNDECLARED = "declare it with @bus.function first; buckets, topics and queues are given as objects or ARNs"
 
@@ -86,12 +87,19 @@ class Resources(Pressure):
         return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:{name}"
 
     def named(self, name: str) -> Invocable | None:
-        """The function of this name, or the version or alias if a qualifier follows it: `f`, `f:7`, `f:prod`."""
+        """The function of this name, or the version or alias if a qualifier follows it: `f`, `f:7`, `f:prod`.
+
+        What an ARN has before the name may stand there, or a part of it: `function:f`, `123456789012:function:f:prod`.
+        """
         function = self._functions.get(name)
         if function is None and ":" in name:
+            whole = name
             account, _, rest = name.partition(":function:")
             name, _, qualifier = (rest if account == self.account_id else name).partition(":")
             function = self._functions.get(name)
+            if function is None and not is_arn(whole) and (parts := part_of_arn(whole)) is not None:
+                function = self._functions.get(parts.name) if parts.account in (None, self.account_id) else None
+                qualifier = parts.qualifier or ""
             return None if function is None else self._qualified(function, qualifier or None)
         return function
 
@@ -99,21 +107,24 @@ class Resources(Pressure):
         found = function if qualifier is None else self._resources.get(f"{function.arn}:{qualifier}")
         return found if isinstance(found, Invocable) else None
 
-    def qualified(self, function: object, qualifier: str | None) -> Invocable:
+    def qualified(self, function: object, qualifier: str | int | None) -> Invocable:
         """The function, version or alias that a target and a qualifier beside it stand for.
 
-        Raises ResourceNotFound if there is none, in the words of Invoke, InvalidParameterValue if the target has
-        another qualifier itself.
+        Raises ResourceNotFound if there is none, in the words of Invoke, ValidationFailed for what can be no name,
+        InvalidParameterValue if the target has another qualifier itself.
         """
         if isinstance(function, str) and function not in self._resources and self.named(function) is None:
-            self._refuse_unknown(self._function_arn(function), qualifier)
+            if not is_arn(function):
+                read_name(function, _text(qualifier), self.region)
+            self._refuse_unknown(self._function_arn(function), _text(qualifier))
         target = self._function(function)
-        if qualifier is None or qualifier == target.qualifier:
+        if qualifier is None or (qualifier := _text(qualifier)) == target.qualifier:
             return target
         if target.qualifier is not None:
             raise InvalidParameterValue(
                 "The derived qualifier from the function name does not match the specified qualifier."
             )
+        check_qualifier(qualifier)
         found = self._qualified(target.function, qualifier)
         if found is None:
             raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
@@ -137,3 +148,8 @@ class Resources(Pressure):
         if not isinstance(function, Invocable):
             raise ConfigurationError(f"{function!r} is not a function")
         return function
+
+
+def _text(qualifier: str | int | None) -> str | None:
+    """A version's number may be given as one."""
+    return str(qualifier) if isinstance(qualifier, int) else qualifier

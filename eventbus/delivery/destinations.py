@@ -14,6 +14,7 @@ from eventbus.delivery.payload import as_text, decode, encode, encode_result
 from eventbus.delivery.targets import Message, MessageAttributes
 from eventbus.errors import AWSError, InvalidParameterValue, NotJSON
 from eventbus.execution.outcome import Failed, Succeeded
+from eventbus.options import check_flag
 from eventbus.timestamps import iso_time
 
 if TYPE_CHECKING:
@@ -37,14 +38,16 @@ def checked_destination(
     chosen = bus.resource(target)
     if chosen.kind not in kinds or chosen.is_fifo:
         raise InvalidParameterValue(f"The destination ARN {chosen.arn} is invalid.", mend=accepted)
-    if grant:
-        function.role.allow(chosen.send_action, chosen)
-    if not bus.authority.may_send(function.source, chosen).is_allowed:
-        service, action = chosen.send_action.split(":")
-        raise InvalidParameterValue(
-            f"The provided execution role does not have permissions to call {action} on {service.upper()}",
-            mend=f'call {function.label}.role.allow("{chosen.send_action}", {chosen.label}) or pass grant=True',
-        )
+    check_flag("grant", grant)
+    with function.role.all_or_nothing():
+        if grant:
+            function.role.allow(chosen.send_action, chosen)
+        if not bus.authority.may_send(function.source, chosen).is_allowed:
+            service, action = chosen.send_action.split(":")
+            raise InvalidParameterValue(
+                f"The provided execution role does not have permissions to call {action} on {service.upper()}",
+                mend=f'call {function.label}.role.allow("{chosen.send_action}", {chosen.label}) or pass grant=True',
+            )
     return chosen
 
 

@@ -89,6 +89,7 @@ class ProcessEnvironment(Environment):
                 timeout=self.configuration.timeout,
                 arn=context.invoked_function_arn,
                 client_context=_client_context(event),
+                trace_id=_trace_header(event, is_sampled=self.configuration.tracing == "Active"),
             )
         )
         self.repeated_init = done.init
@@ -132,6 +133,15 @@ class ProcessEnvironment(Environment):
             path=(*imports, *code.path),
             kept=tuple(str(layer.directory) for layer in configuration.layers),
         )
+
+
+def _trace_header(event: Event, *, is_sampled: bool) -> str:
+    """X-Ray's header: the root is the first event of the chain, the parent this one."""
+    first, request_id, cause = event.at, event.request_id, event.cause
+    while cause is not None:
+        first, request_id, cause = cause.at, getattr(cause, "request_id", request_id), cause.cause
+    root, parent = request_id.replace("-", ""), event.request_id.replace("-", "")
+    return f"Root=1-{int(first):08x}-{root[:24]};Parent={parent[-16:]};Sampled={int(is_sampled)}"
 
 
 def _client_context(event: Event) -> str | None:

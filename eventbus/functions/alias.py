@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eventbus.delivery.lane import Lane
 from eventbus.delivery.targets import Source
 from eventbus.errors import InvalidParameterValue, PreconditionFailed, ValidationFailed
+from eventbus.functions.configuration import check_description
 from eventbus.functions.invocable import Invocable
 from eventbus.functions.provisioned import ProvisionedConcurrency
 from eventbus.functions.version import LATEST, Latest, Version
@@ -47,7 +48,7 @@ class Alias(Invocable):
         label = f'{function.label}.alias("{name}")'
         super().__init__(bus, function, name, f"{function.arn}:{name}", label)
         self.alias_name = name
-        self.description = description
+        self.description = check_description(description)
         self.revision = 0
         self._version, self._weights = self._checked(version, weights or {})
         self._provisioned = ProvisionedConcurrency(
@@ -133,6 +134,8 @@ class Alias(Invocable):
         chosen = self._checked(
             self._version if version is None else version, self.weights if weights is None else weights
         )
+        if description is not None:
+            check_description(description)
         self._provisioned.check_move([chosen[0], *chosen[1]])
         self._version, self._weights = chosen
         if description is not None:

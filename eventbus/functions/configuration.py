@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from eventbus.errors import ConfigurationError, InvalidParameterValue, ValidationFailed
+from eventbus.functions.layers import LayerVersion, check_layers
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _NAME_PATTERN = r"Member must satisfy regular expression pattern: [a-zA-Z0-9-_\.]+"
@@ -52,6 +53,11 @@ def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise ConfigurationError(f"{attribute.name}={value!r}: a whole number is needed")
 
 
+def _whole_seconds(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if value != int(value):
+        raise ConfigurationError(f"{attribute.name}={value!r}: whole seconds are needed")
+
+
 def _known_isolation(_: Any, __: attrs.Attribute[Any], value: object) -> None:
     if value not in ISOLATIONS:
         raise ConfigurationError(
@@ -64,9 +70,29 @@ def _known_recursive_loop(_: Any, __: attrs.Attribute[Any], value: object) -> No
         raise ConfigurationError(f"recursive_loop={value!r}: AWS accepts 'Terminate' and 'Allow'")
 
 
-def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{attribute.name}={value!r}: a text is needed")
+def check_description(description: object) -> str:
+    """A text of up to 256 characters (FunctionConfiguration). Raises ConfigurationError or ValidationFailed."""
+    if not isinstance(description, str):
+        raise ConfigurationError(f"description={description!r}: a text is needed")
+    if len(description) > 256:
+        raise ValidationFailed(description, "description", "Member must have length less than or equal to 256")
+    return description
+
+
+def _description(_: Any, __: attrs.Attribute[Any], value: object) -> None:
+    check_description(value)
+
+
+def _as_layers(given: Any) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, list) else given
+
+
+def _layers(_: Any, __: attrs.Attribute[Any], layers: Any) -> None:
+    if not isinstance(layers, tuple) or not all(isinstance(layer, LayerVersion) for layer in layers):
+        raise ConfigurationError(
+            f"layers={layers!r}: versions of layers are needed, such as bus.shared(Layers).chosen([arn])"
+        )
+    check_layers(layers)
 
 
 def _known_level(levels: tuple[str, ...]) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
@@ -87,6 +113,7 @@ def _concurrency(_: Any, __: attrs.Attribute[Any], value: object) -> None:
         raise ConfigurationError(f"reserved_concurrency={value!r}: a whole number from 0, or None for no reservation")
 
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _VARIABLE_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+", re.ASCII)
 VARIABLES_LIMIT = 4096
 """Bytes of all environment variables of a function together, as compact JSON (Lambda quotas)."""
@@ -108,8 +135,8 @@ def checked_variables(variables: Any) -> Mapping[str, str]:
             raise ConfigurationError(
                 f"environment has {name!r}: a name has two or more of a-z, A-Z, 0-9 and _, and begins with a letter"
             )
-        if not isinstance(value, str) or "\0" in value:
-            raise ConfigurationError(f"environment has {name}={value!r}: a text is needed")
+        if not isinstance(value, str) or "\0" in value or _LONE_SURROGATE.search(value):
+            raise ConfigurationError(f"environment has {name}={value!r}: a text is needed, which UTF-8 can carry")
     if reserved := [name for name in variables if _RESERVED_VARIABLES.fullmatch(name)]:
         raise InvalidParameterValue(
             "Lambda was unable to configure your environment variables because the environment variables you have "
@@ -135,7 +162,7 @@ class Configuration:
     """Seconds of real time; AWS takes whole seconds from 1, tests may want less."""
     retries: int = attrs.field(default=2, validator=[_between(0, 2, "retries"), _whole])
     """Further attempts after a function error."""
-    max_event_age: float = attrs.field(default=21_600, validator=_between(60, 21_600, "seconds"))
+    max_event_age: float = attrs.field(default=21_600, validator=[_between(60, 21_600, "seconds"), _whole_seconds])
     """Seconds after which an asynchronous event is given up."""
     reserved_concurrency: int | None = attrs.field(default=None, validator=_concurrency)
     """Environments that this function alone may use, and no more; 0 switches it off."""
@@ -143,7 +170,7 @@ class Configuration:
     """`task` for `async def`, `thread` for `def`, `process` for what is named, or on demand for `def`."""
     recursive_loop: str = attrs.field(default="Terminate", validator=_known_recursive_loop)
     """Whether a chain of more than 16 invocations is stopped."""
-    description: str = attrs.field(default="", validator=_text)
+    description: str = attrs.field(default="", validator=_description)
     environment: Mapping[str, str] = attrs.field(default=None, converter=checked_variables)
     """Environment variables, 4 KB in all."""
     tmp: int = attrs.field(default=512, validator=[_between(512, 10_240, "MB"), _whole])
@@ -156,7 +183,7 @@ class Configuration:
     """The least severe records of the platform; only with JSON."""
     log_group: str | None = attrs.field(default=None, validator=_log_group_name)
     """A log group of your choice, in place of `/aws/lambda/<name>`."""
-    layers: tuple[Any, ...] = ()
+    layers: tuple[Any, ...] = attrs.field(default=(), converter=_as_layers, validator=_layers)
     """`LayerVersion`s of what runs in processes, later ones before earlier ones."""
     architecture: str = attrs.field(default="x86_64", validator=_known_level(("x86_64", "arm64")))
     """Shown, and without effect here."""
@@ -168,6 +195,8 @@ class Configuration:
             raise ConfigurationError(
                 "application_log_level and system_log_level need the JSON format; add log_format='JSON'"
             )
+        if self.layers and self.isolation != "process":
+            raise ConfigurationError(f"layers are for processes, and have no effect in a {self.isolation}")
 
     @property
     def cpu_share(self) -> float:

@@ -164,7 +164,9 @@ class Function(Invocable):
     def untag(self, keys: Iterable[str]) -> None:
         """Take tags away; those that it hasn't are no matter: UntagResource."""
         self._may("UntagResource")
-        gone = set(keys)
+        gone = set(() if isinstance(keys, str) else keys)
+        if isinstance(keys, str) or not all(isinstance(key, str) for key in gone):
+            raise ConfigurationError(f"keys={keys!r}: a list of texts is needed")
         self.tags = MappingProxyType({key: value for key, value in self.tags.items() if key not in gone})
 
     # -- changing $LATEST -------------------------------------------------------------------------------------------

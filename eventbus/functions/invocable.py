@@ -153,7 +153,9 @@ class Invocable:
     # -- how its asynchronous events are treated, and where they end -------------------------------------------------
 
     def on_success(self, target: Any, *, grant: bool = False) -> None:
-        """Send a record of every asynchronous event that succeeds to a queue, topic or function (object or ARN).
+        """Send a record of every asynchronous event that succeeds to a queue, topic, function or event bus.
+
+        `target` is the object or its ARN.
 
         The execution role must be allowed to send there, else InvalidParameterValue names the mending call; with
         `grant=True` the permission is added. None removes the destination.
@@ -163,7 +165,7 @@ class Invocable:
         self._has_configured()
 
     def on_failure(self, target: Any, *, grant: bool = False) -> None:
-        """Send a record of every asynchronous event that is given up to a queue, topic, function or bucket.
+        """Send a record of every event that is given up to a queue, topic, function, event bus or bucket.
 
         Arguments and errors as for `on_success`.
         """
@@ -246,9 +248,13 @@ class Invocable:
     def _configure_events(
         self, retries: int | None, max_event_age: float | None, on_success: Any, on_failure: Any, *, grant: bool
     ) -> dict[str, Any]:
-        succeeded = self._destination(on_success, "on_success", _ON_SUCCESS, grant)
-        failed = self._destination(on_failure, "on_failure", _ON_FAILURE, grant)
-        self._set_retries(2 if retries is None else retries, 21_600 if max_event_age is None else max_event_age)
+        checked = Configuration(
+            retries=2 if retries is None else retries, max_event_age=21_600 if max_event_age is None else max_event_age
+        )
+        with self.role.all_or_nothing():
+            succeeded = self._destination(on_success, "on_success", _ON_SUCCESS, grant)
+            failed = self._destination(on_failure, "on_failure", _ON_FAILURE, grant)
+        self._set_retries(checked.retries, checked.max_event_age)
         self.destinations.on_success, self.destinations.on_failure = succeeded, failed
         self._has_configured()
         return self.event_invoke_config
@@ -276,8 +282,13 @@ class Invocable:
             return None
         chosen = self._bus.resource(target)
         if isinstance(chosen, Invocable) and chosen.function is self.function:
+            if call == "dead_letter":
+                raise InvalidParameterValue(
+                    f"The destination ARN {chosen.arn} is invalid.", mend="dead_letter takes a standard queue or topic"
+                )
             raise InvalidParameterValue("You can't specify the function as a destination for itself.")
-        accepted = f"{call} takes a{' standard' if chosen.is_fifo else ''} {', '.join(kinds)}"
+        what = [f"standard {kind}" if kind in ("queue", "topic") else kind for kind in kinds]
+        accepted = f"{call} takes a {', '.join(what[:-1])} or {what[-1]}"
         return checked_destination(self._bus, self, chosen, kinds, accepted, grant=grant)
 
     # -- what it reads ----------------------------------------------------------------------------------------------

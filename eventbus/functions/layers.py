@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,19 +151,24 @@ class Layers:
     def chosen(self, arns: Iterable[str]) -> tuple[LayerVersion, ...]:
         """What a function is to use, in its order. Raises InvalidParameterValue."""
         layers = tuple(self.by_arn(arn) for arn in arns)
-        if len(layers) > MOST:
-            raise InvalidParameterValue(f"Cannot reference more than {MOST} layers.")
-        names = [layer.layer_arn for layer in layers]
-        if twice := next((layer for layer in layers if names.count(layer.layer_arn) > 1), None):
-            raise InvalidParameterValue(
-                f"Two different versions of the same layer are not allowed to be referenced in "
-                f"the same function. {twice.layer_arn}"
-            )
+        check_layers(layers)
         return layers
 
     def delete(self, name: str, version: int) -> None:
         """Take a version away; that it does not exist is fine, as on AWS. Functions that use it keep it."""
         self._versions.get(name, {}).pop(version, None)
+
+
+def check_layers(layers: Sequence[LayerVersion]) -> None:
+    """Raise InvalidParameterValue for layers that no function may have together."""
+    if len(layers) > MOST:
+        raise InvalidParameterValue(f"Cannot reference more than {MOST} layers.")
+    names = [layer.layer_arn for layer in layers]
+    if twice := next((layer for layer in layers if names.count(layer.layer_arn) > 1), None):
+        raise InvalidParameterValue(
+            f"Two different versions of the same layer are not allowed to be referenced in "
+            f"the same function. {twice.layer_arn}"
+        )
 
 
 def _unpack(archive: bytes, layer: LayerVersion) -> None:

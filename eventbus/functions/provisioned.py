@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eventbus.functions.alias import Alias
     from eventbus.functions.version import Latest, Version
 
-_ON_LATEST = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+ON_LATEST = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 
 
 class ProvisionedConcurrency:
@@ -55,7 +55,7 @@ class ProvisionedConcurrency:
             raise InvalidParameterValue(f"ProvisionedConcurrentExecutions={units!r}: a whole number from 1 is needed")
         versions = list(self._owner.routing)
         if any(version.number == "$LATEST" for version in versions):
-            raise InvalidParameterValue(_ON_LATEST, mend=f"publish a version of {self._owner.function.label} first")
+            raise InvalidParameterValue(ON_LATEST, mend=f"publish a version of {self._owner.function.label} first")
         self._check_free(versions)
         self._bus.account.provision(self._owner.function.name, self._owner, units)
         self._units = units

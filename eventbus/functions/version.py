@@ -11,7 +11,7 @@ from eventbus.errors import InvalidParameterValue
 from eventbus.functions.code import code_sha256
 from eventbus.functions.invocable import Invocable
 from eventbus.functions.package import Packaged
-from eventbus.functions.provisioned import ProvisionedConcurrency
+from eventbus.functions.provisioned import ON_LATEST, ProvisionedConcurrency
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eventbus.iam.roles import Role
 
 LATEST = "$LATEST"
+_NOT_PUBLISHED = "The function resource provided must be an alias or a published version."
 
 
 class Latest(Invocable):
@@ -57,6 +58,19 @@ class Latest(Invocable):
 
     def on_failure(self, target: Any, *, grant: bool = False) -> None:
         self.function.on_failure(target, grant=grant)
+
+    @property
+    def provisioned_concurrency(self) -> dict[str, Any]:
+        """Refused, as on AWS: what can be changed at any time has no environments that are kept."""
+        raise InvalidParameterValue(_NOT_PUBLISHED, mend=f"publish a version of {self.function.label} first")
+
+    def put_provisioned_concurrency(self, units: int) -> dict[str, Any]:
+        """Refused, as on AWS."""
+        raise InvalidParameterValue(ON_LATEST, mend=f"publish a version of {self.function.label} first")
+
+    def delete_provisioned_concurrency(self) -> None:
+        """Refused, as on AWS."""
+        raise InvalidParameterValue(_NOT_PUBLISHED, mend=f"publish a version of {self.function.label} first")
 
     def _configure_events(self, *settings: Any, grant: bool) -> dict[str, Any]:
         return self.function._configure_events(*settings, grant=grant)

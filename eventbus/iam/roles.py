@@ -6,7 +6,8 @@ Source: Lambda Developer Guide, "Defining Lambda function permissions with an ex
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from eventbus.errors import ConfigurationError, ResourceNotFound
@@ -122,6 +123,19 @@ class Role:
         """Forbid the role these actions with these resources, whatever else allows them; see `allow`."""
         self._add("Deny", actions, resources, condition, sid)
 
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take back what `allow` and `deny` have added if what they were for is refused after all."""
+        before = self._own, self._statements
+        try:
+            yield
+        except BaseException:
+            if self._statements is not before[1]:
+                self._changing()
+                self._own, self._statements = before
+                self._changed()
+            raise
+
     def put_policy(self, name: str, document: Document) -> None:
         """Add or replace an inline policy (IAM's PutRolePolicy); raises MalformedPolicy."""
         self._may("PutRolePolicy")
@@ -214,7 +228,7 @@ class Role:
                 f'{effect.lower()} of {self.name} needs a resource; say "*" to mean every resource'
             )
         statement: dict[str, Any] = {} if sid is None else {"Sid": sid}
-        action = [actions] if isinstance(actions, str) else list(actions)
+        action = [actions] if isinstance(actions, str) else _texts(actions)
         statement |= {"Effect": effect, "Action": action, "Resource": named}
         if condition is not None:
             statement["Condition"] = {operator: dict(keys) for operator, keys in condition.items()}
@@ -238,6 +252,13 @@ class Role:
     def _changed(self) -> None:
         self._policies = None
         self.version += 1
+
+
+def _texts(actions: Any) -> list[str]:
+    found = list(actions) if isinstance(actions, Iterable) else [actions]
+    if not all(isinstance(action, str) for action in found):
+        raise ConfigurationError(f'{actions!r} are no actions; an action reads like "s3:GetObject"')
+    return found
 
 
 def resource_arns(resource: object) -> tuple[str, ...]:

@@ -8,12 +8,14 @@ Prices: AWS Lambda pricing, us-east-1 (2026).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
 
 from eventbus.errors import ConfigurationError
+from eventbus.options import check_flag
 from eventbus.telemetry.prices import Prices, Usage, UsageKey, configured_seconds, request_units, shares
 from eventbus.timestamps import iso_time
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from eventbus.delivery.event import Attempt
     from eventbus.telemetry.journal import Group, Groups
 
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 UNITS = (0.001, 0.1)
 """Seconds that AWS has billed in: now, and until December 2020."""
 
@@ -75,13 +78,33 @@ class Billing:
             )
         self.unit = unit
         """Seconds: what a duration is rounded up to."""
-        self.prices = Prices()
-        self.free_tier = False
-        """Whether the monthly free tier is taken off."""
+        self._prices = Prices()
+        self._free_tier = False
         self._usage: dict[UsageKey, Usage] = {}
         self._configured: dict[str, _Configured] = {}
         """What is provisioned now, by the version's ARN."""
         self._until = 0.0
+
+    @property
+    def prices(self) -> Prices:
+        """Dollars, by AWS's list unless you set others."""
+        return self._prices
+
+    @prices.setter
+    def prices(self, prices: Prices) -> None:
+        if not isinstance(prices, Prices):
+            raise ConfigurationError(f"prices={prices!r}: a Prices(...) is needed")
+        self._prices = prices
+
+    @property
+    def free_tier(self) -> bool:
+        """Whether the monthly free tier is taken off."""
+        return self._free_tier
+
+    @free_tier.setter
+    def free_tier(self, free_tier: bool) -> None:
+        check_flag("free_tier", free_tier)
+        self._free_tier = free_tier
 
     def __repr__(self) -> str:
         total = self.total
@@ -92,7 +115,12 @@ class Billing:
         return "\n".join(_table(self.rows(), self.total))
 
     def rows(self, month: str | None = None) -> list[BillingRow]:
-        """One row for every function, version and memory size, of one month such as `"2026-01"` or of all."""
+        """One row for every function, version and memory size, of one month such as `"2026-01"` or of all.
+
+        Raises ConfigurationError for what is no month.
+        """
+        if month is not None and not _MONTH.fullmatch(str(month)):
+            raise ConfigurationError(f'month={month!r}: a month reads like "2026-01"')
         rows: dict[tuple[str, str, int], BillingRow] = {}
         for key, cost in self._costs(month).items():
             usage, place = self._usage.get(key, Usage()), (key.function, key.version, key.memory)

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 RUNTIME = f"python:{sys.version_info.major}.{sys.version_info.minor}.v1"
 RUNTIME_ARN = f"arn:aws:lambda:us-east-1::runtime:{hashlib.sha256(RUNTIME.encode()).hexdigest()}"
+PROVIDED = "provided:al2023.v1"
+
+
+def runtime_of(environment: Environment) -> tuple[str, str]:
+    """The version of what runs an environment's handler, and its ARN."""
+    code = getattr(environment.lane.handler, "code", None)
+    if code is None or code.runtime != "provided":
+        return RUNTIME, RUNTIME_ARN
+    return PROVIDED, f"arn:aws:lambda:us-east-1::runtime:{hashlib.sha256(PROVIDED.encode()).hexdigest()}"
 
 
 def configuration_of(attempt: Attempt) -> Configuration:
@@ -85,7 +94,8 @@ def _handler_failure(attempt: Attempt) -> Failed | None:
 
 def _text_initialisation(environment: Environment) -> Iterator[LogEvent]:
     stream, began, failure = environment.log_stream, environment.init_started_at, environment.init_failure
-    yield LogEvent(began, stream, f"INIT_START Runtime Version: {RUNTIME}\tRuntime Version ARN: {RUNTIME_ARN}\n", "")
+    version, arn = runtime_of(environment)
+    yield LogEvent(began, stream, f"INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n", "")
     for phase in ("init",) if failure is None or failure.status == "timeout" else ("init", "invoke"):
         lines = _init_lines(environment, phase)
         for at, line in lines:
@@ -191,7 +201,8 @@ def _json_initialisation(environment: Environment, settings: Configuration) -> I
     lane = environment.lane
     if is_wanted("INFO", system):
         about = {"functionName": lane.function.name, "functionVersion": lane.version}
-        runtime = {"runtimeVersion": RUNTIME, "runtimeVersionArn": RUNTIME_ARN}
+        version, arn = runtime_of(environment)
+        runtime = {"runtimeVersion": version, "runtimeVersionArn": arn}
         yield _envelope(began, stream, "initStart", {**kind, **about, **runtime}, "")
     for phase in ("init",) if failure is None or failure.status == "timeout" else ("init", "invoke"):
         lines = _init_lines(environment, phase)

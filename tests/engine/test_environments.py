@@ -233,6 +233,7 @@ VARIABLES: list[tuple[Any, type[Exception], str]] = [
     ({"A": "x"}, ConfigurationError, "two or more of"),
     ({"AB": 1}, ConfigurationError, "environment has AB=1: a text is needed"),
     ({"AB": "\0"}, ConfigurationError, "a text is needed"),
+    ({"AB": "half of a \ud83d"}, ConfigurationError, "a text is needed, which UTF-8 can carry"),
     ([("AB", "x")], ConfigurationError, "a dict of texts is needed"),
     ({"AB": "x" * 4088}, InvalidParameterValue, "exceeded the 4KB limit. String measured: "),
     ({"AB": "ä" * 2044}, InvalidParameterValue, "exceeded the 4KB limit. String measured: "),

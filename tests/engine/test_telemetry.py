@@ -16,6 +16,7 @@ import pytest
 
 from eventbus import EventBus
 from eventbus.delivery.event import Attempt, Event
+from eventbus.telemetry.errors import LogGroupNotFound
 from eventbus.telemetry.platform_log import RUNTIME, RUNTIME_ARN
 from eventbus.testing import Recorder
 from tests.engine.support import ARN, S3, Photos, make_bus, virtual
@@ -255,7 +256,9 @@ async def test_groups_streams_and_limits_of_the_log() -> None:
         assert re.fullmatch(r"2026/01/01/\[\$LATEST\][0-9a-f]{32}", stream)
         assert len(bus.logs.tail("b")) == 7
         assert [event.message[:6] for event in bus.logs.tail("b", 2)] == ["END Re", "REPORT"]
-        assert bus.logs.tail("nobody") == []
+        with pytest.raises(LogGroupNotFound) as caught:
+            bus.logs.tail("nobody")
+        assert caught.value.mend == "there is no /aws/lambda/nobody; there is: /aws/lambda/a, /aws/lambda/b"
         await bus.invoke("b")
         assert bus.logs.groups() == ["/aws/lambda/b"]
 

@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 
 from eventbus.bus import EventBus
 from eventbus.clock import VirtualClock
+from eventbus.errors import ConfigurationError
 from eventbus.testing import Recorder
 from triggers.http import HttpApi, Response, RestApi
 from triggers.http.errors import BadRequest, Conflict
@@ -303,3 +304,17 @@ def test_authorizers_are_checked_at_the_call(bus: EventBus, api: HttpApi, rest: 
     with pytest.raises(Conflict):
         api.authorizer(judge, name="a")
     assert list(api.authorizers) == ["a"]
+
+
+@pytest.mark.parametrize("authorizer", ["guard", object()])
+async def test_nothing_is_made_for_a_route_whose_authorizer_is_none(bus: EventBus, authorizer: Any) -> None:
+    """The line can be mended and run again: neither function nor role are there."""
+    api, roles = HttpApi(bus, "shop"), set(bus.roles)
+    with pytest.raises(ConfigurationError, match="authorizer="):
+
+        @api.on("GET /z", authorizer=authorizer)
+        async def z(event: Any, context: Any) -> None: ...
+
+    assert "z" not in bus.functions
+    assert set(bus.roles) == roles
+    assert api.routes == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import botocore.session
@@ -11,7 +12,7 @@ from botocore.model import StructureShape
 from botocore.validate import ParamValidator
 
 from eventbus import EventBus
-from eventbus.errors import ConfigurationError, EventBusError, ResourceNotFound
+from eventbus.errors import ConfigurationError, EventBusError, InvalidParameterValue, ResourceNotFound
 from tests.polling.support import World, put
 from triggers.dynamodb import DynamoDB
 from triggers.polling import Mappings, ResourceInUse
@@ -383,6 +384,21 @@ async def test_a_mapping_that_is_retrying_can_be_disabled_at_once() -> None:
         await world.bus.wait_idle()
     assert world.batches == [["a"]] * 9
     assert mapping.last_processing_result == "OK"
+
+
+@pytest.mark.parametrize("how", ["made", "updated"])
+def test_nothing_is_granted_for_a_mapping_that_is_refused(how: str) -> None:
+    """Neither reading the source nor sending to the destination."""
+    world = World()
+    function, other = world.function(), world.function(name="other")
+    destination = world.sqs.create_queue("failed.fifo", fifo=True)
+    mapping = function.poll(world.stream(), starting_position="LATEST", grant=True)
+    policies = other.role.policies
+    make = partial(other.poll, mapping.source, starting_position="LATEST")
+    refused = {"made": make, "updated": partial(mapping.update, function=other)}[how]
+    with pytest.raises(InvalidParameterValue):
+        refused(on_failure=destination, grant=True)
+    assert other.role.policies == policies
 
 
 def test_a_refused_update_changes_nothing() -> None:

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from eventbus.errors import ConfigurationError, InvalidParameterValue, Validatio
 from eventbus.execution.process import ProcessEnvironment
 from eventbus.execution.sandbox.values import MAX_UNZIPPED
 from eventbus.functions.package import Packaged, prepared
+from eventbus.telemetry.platform_log import RUNTIME
 from tests.contracts import handlers
 from tests.contracts.environments import make_bus
 from tests.sandbox.support import HERE
@@ -377,6 +379,42 @@ done
     async with bus:
         result = await bus.invoke("f")
         assert result.payload == {"errorMessage": "just text", "errorType": "Function.Odd"}
+
+
+async def test_one_trace_id_goes_through_a_chain() -> None:
+    """Every process is told where the chain began, and which event is its own."""
+    bus = make_bus()
+    traced = bus.add_function("traced", "handlers.described", HERE, tracing="Active")
+
+    @bus.function
+    async def first(event: Any, context: Any) -> list[str]:
+        return [context.aws_request_id, *[(await bus.invoke(traced)).payload["trace"] for _ in range(2)]]
+
+    first.role.allow("lambda:InvokeFunction", traced)
+    async with bus:
+        own, *chained = (await bus.invoke(first)).payload
+        direct = await bus.invoke(traced)
+    form = re.compile(r"Root=1-([0-9a-f]{8})-([0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=1")
+    began, roots, parents = zip(*[form.fullmatch(text).groups() for text in chained], strict=True)  # type: ignore[union-attr]
+    assert roots == (own.replace("-", "")[:24],) * 2
+    assert len(set(parents)) == 2
+    assert len(set(began)) == 1
+    assert direct.request_id.replace("-", "")[:24] in direct.payload["trace"]
+
+
+@pytest.mark.parametrize("log_format", ["Text", "JSON"])
+async def test_the_log_names_the_runtime_that_runs(log_format: str, tmp_path: Path) -> None:
+    """A bootstrap of one's own is run by no Python."""
+    (tmp_path / "bootstrap").write_text("#!/bin/sh\nexit 5\n")
+    (tmp_path / "bootstrap").chmod(0o755)
+    bus = make_bus()
+    bus.add_function("f", "any", tmp_path, runtime="provided", log_format=log_format)
+    bus.add_function("g", "handlers.described", HERE, log_format=log_format)
+    async with bus:
+        for name in ("f", "g"):
+            await bus.invoke(name)
+    assert "provided:al2023.v1" in next(bus.logs.events("f")).message
+    assert RUNTIME in next(bus.logs.events("g")).message
 
 
 async def test_leaving_the_bus_ends_what_still_runs() -> None:

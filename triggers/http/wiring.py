@@ -88,8 +88,7 @@ class Wiring(Front):
         """
         parsed = self._checked_key(key)
         self._routes.check(parsed)
-        if not (authorizer in (None, "AWS_IAM") or (isinstance(authorizer, Authorizer) and authorizer.api is self)):
-            raise ConfigurationError(f"authorizer={authorizer!r}: one that {self.name}.authorizer() made, or 'AWS_IAM'")
+        self._check_authorizer(authorizer)
         chosen = resolved(self.bus, function)
         seconds = self.timeout if timeout is None else self._checked_timeout(timeout)
         route = Route(self, parsed, chosen, seconds, self._checked_format(payload_format), authorizer)
@@ -117,6 +116,7 @@ class Wiring(Front):
         if integration_timeout is not None:
             self._checked_timeout(integration_timeout)
         self._checked_format(payload_format)
+        self._check_authorizer(authorizer)
 
         def decorate(handler: Callable[[Any, Any], Any]) -> Function:
             function = self.bus.function(**function_options)(handler)
@@ -192,6 +192,10 @@ class Wiring(Front):
                 mend=f"timeout={timeout!r} is in seconds",
             )
         return timeout
+
+    def _check_authorizer(self, authorizer: object) -> None:
+        if not (authorizer in (None, "AWS_IAM") or (isinstance(authorizer, Authorizer) and authorizer.api is self)):
+            raise ConfigurationError(f"authorizer={authorizer!r}: one that {self.name}.authorizer() made, or 'AWS_IAM'")
 
     def _check_stage_name(self, name: str) -> None:
         given: object = name

@@ -129,25 +129,28 @@ class EventSourceMapping:
         chosen: Any = self.function if function is None else mapped_function(self.bus, function)
         if chosen is not self.function:
             self._mappings.check_is_new(chosen, self.source, self.kind)
-        if self.kind not in STREAMS:
-            check_visibility(self.polled, chosen)
-            if on_failure is not ...:
-                raise unsupported("DestinationConfig")
-        target = self.on_failure
-        if on_failure is not ...:
-            target = None
-            if on_failure is not None:
-                target = failure_destination(self.bus, chosen, on_failure, grant=grant)
-        if chosen is not self.function:
-            if grant:
-                actions = self.polled.poll_actions() if self.kind in STREAMS else QUEUE_ACTIONS
-                chosen.role.allow(list(actions), self.polled)
-            check_may_read(self.bus, chosen, self.polled, self.kind)
+        with chosen.role.all_or_nothing():
+            target = self._checked(chosen, on_failure, grant=grant)
         self._function = chosen
         self.settings, self.filters, self.on_failure = settings, filters, target
         if enabled is not None:
             self._wanted = ENABLED if enabled else DISABLED
         self._change("Updating" if self._wanted == ENABLED else "Disabling")
+
+    def _checked(self, chosen: Any, on_failure: Any, *, grant: bool) -> Target | None:
+        """The destination, once it is certain that a function may be invoked with what is read, and send there."""
+        if chosen is not self.function:
+            if grant:
+                actions = self.polled.poll_actions() if self.kind in STREAMS else QUEUE_ACTIONS
+                chosen.role.allow(list(actions), self.polled)
+            check_may_read(self.bus, chosen, self.polled, self.kind)
+        if self.kind not in STREAMS:
+            check_visibility(self.polled, chosen)
+        if on_failure is ...:
+            return self.on_failure
+        if self.kind not in STREAMS:
+            raise unsupported("DestinationConfig")
+        return None if on_failure is None else failure_destination(self.bus, chosen, on_failure, grant=grant)
 
     def disable(self) -> None:
         """Stop reading, after the batch that is with the function. A stream's position is kept."""

@@ -102,10 +102,11 @@ def poll_stream(
     Filters(kind, settings.filters)
     mappings = bus.shared(Mappings)
     mappings.check_is_new(function, source, kind)
-    if grant:
-        function.role.allow(list(source.poll_actions()), source)
-    check_may_read(bus, function, source, kind)
-    target = None if on_failure is None else failure_destination(bus, function, on_failure, grant=grant)
+    with function.role.all_or_nothing():
+        if grant:
+            function.role.allow(list(source.poll_actions()), source)
+        check_may_read(bus, function, source, kind)
+        target = None if on_failure is None else failure_destination(bus, function, on_failure, grant=grant)
     return mappings.make(
         function, source, kind, settings, target, lambda mapping: StreamPoller(mapping, source), enabled=enabled
     )
@@ -131,9 +132,10 @@ def poll_queue(
     check_visibility(source, function)
     mappings = bus.shared(Mappings)
     mappings.check_is_new(function, source, "sqs")
-    if grant:
-        function.role.allow(list(QUEUE_ACTIONS), source)
-    check_may_read(bus, function, source, "sqs")
+    with function.role.all_or_nothing():
+        if grant:
+            function.role.allow(list(QUEUE_ACTIONS), source)
+        check_may_read(bus, function, source, "sqs")
     return mappings.make(
         function, source, "sqs", settings, None, lambda mapping: QueuePoller(mapping, source), enabled=enabled
     )

@@ -15,9 +15,9 @@ from eventbus.errors import (
 )
 from eventbus.functions.function import Function
 from eventbus.functions.invocable import Invocable
+from eventbus.functions.names import Named, read_name
 from triggers.aws.services import ServiceMap, page
 from triggers.aws.services.deeds import Input, Result
-from triggers.aws.services.lambda_names import Named, read_name
 
 PAGE = 50
 """Entries that a list has at most."""

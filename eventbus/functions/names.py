@@ -1,4 +1,4 @@
-"""How Lambda's operations name a function: by its name, a part of its ARN, or the whole of it; pure."""
+"""How a function is named: by its name, a part of its ARN, or the whole of it; pure."""
 
 from __future__ import annotations
 
@@ -40,12 +40,23 @@ def read_name(text: str, qualifier: str | None, region: str) -> Named:
     found = _NAME.fullmatch(text)
     if found is None or len(text) > 256:
         raise ValidationFailed(text, "functionName", f"Member must satisfy regular expression pattern: {PATTERN}")
-    if qualifier is not None and not _QUALIFIER.fullmatch(qualifier):
-        raise ValidationFailed(
-            qualifier, "qualifier", rf"Member must satisfy regular expression pattern: {_QUALIFIER.pattern}"
-        )
+    check_qualifier(qualifier)
     if found["region"] not in (None, region):
         raise ResourceNotFound(f"Functions from '{found['region']}' are not reachable in this region ('{region}')")
     if qualifier is not None and found["qualifier"] not in (None, qualifier):
         raise InvalidParameterValue(_MISMATCH)
     return Named(found["name"], qualifier or found["qualifier"], found["account"])
+
+
+def check_qualifier(qualifier: object) -> None:
+    """Raise ValidationFailed for what no version and no alias can be called."""
+    if qualifier is not None and not (isinstance(qualifier, str) and _QUALIFIER.fullmatch(qualifier)):
+        raise ValidationFailed(
+            qualifier, "qualifier", rf"Member must satisfy regular expression pattern: {_QUALIFIER.pattern}"
+        )
+
+
+def part_of_arn(text: str) -> Named | None:
+    """What a name, or a part of an ARN, says; None if it is none."""
+    found = _NAME.fullmatch(text)
+    return None if found is None else Named(found["name"], found["qualifier"], found["account"])
