@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.clock import Timer
     from eventbus.telemetry.trace import Cause
+    from triggers.dynamodb.collection import Stored
     from triggers.dynamodb.keeping import KeptTable
     from triggers.dynamodb.schema import TableSchema
     from triggers.dynamodb.values import Item
@@ -91,7 +92,7 @@ class Stream:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def append(
-        self, key_hash: int, keys: Item, old: Item | None, new: Item | None, *, is_expiry: bool, cause: Cause | None
+        self, key_hash: int, keys: Item, old: Stored | None, new: Stored | None, *, is_expiry: bool, cause: Cause | None
     ) -> tuple[Shard, StreamRecord]:
         """Add the record of a change, in the step of the change."""
         record = record_of(

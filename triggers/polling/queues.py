@@ -232,25 +232,18 @@ class QueuePoller(BasePoller):
         if not messages:
             return
         if not self.may(self.delete_action):
-            self._not_deleted(messages, f"the role may not {self.delete_action}")
+            reason = f"the role may not {self.delete_action}"
+            self._not_deleted([(message.message_id, reason) for message in messages])
             return
-        self._is_deleting = True  # every deletion tells us; once is enough
-        deleted = 0
-        for message in messages:
-            try:
-                self._queue.remove(message)
-            except AWSError as error:
-                self._not_deleted([message], str(error))
-            else:
-                deleted += 1
+        self._is_deleting = True  # the deletion tells us, and whoever deletes looks again himself
+        refused = self._queue.remove(messages)
         self._is_deleting = False
-        self.mapping.count("DeletedEventCount", deleted)
+        self._not_deleted(refused)
+        self.mapping.count("DeletedEventCount", len(messages) - len(refused))
 
-    def _not_deleted(self, messages: Iterable[QueueMessage], reason: str) -> None:
-        for message in messages:
-            self.bus.log.warning(
-                "message_not_deleted", queue=self._queue.arn, message_id=message.message_id, reason=reason
-            )
+    def _not_deleted(self, refused: Iterable[tuple[str, str]]) -> None:
+        for message_id, reason in refused:
+            self.bus.log.warning("message_not_deleted", queue=self._queue.arn, message_id=message_id, reason=reason)
 
     async def _deliver(self, messages: Sequence[QueueMessage], visible_at: float) -> None:
         """Invoke the function with a batch, and delete what it has dealt with."""
