@@ -70,6 +70,12 @@ def shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def address_of(host: str, port: int) -> str:
+    """Where a process on this machine finds what listens there."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
+    return f"http://{reached}:{port}"
+
+
 @attrs.define(eq=False)
 class _Server:
     app: Application

@@ -110,6 +110,7 @@ async def test_what_is_refused_before_it_begins_is_an_error_of_the_operation(bus
 async def test_a_handler_invokes_as_its_role_and_is_the_cause(bus: EventBus, aws: AWS) -> None:
     """The invocation is a task of its own, and still the caller's."""
     refused: list[str] = []
+    allowed, granted = anyio.Event(), anyio.Event()
 
     @bus.function
     async def talk(event: Any, context: Any) -> Any:
@@ -121,10 +122,17 @@ async def test_a_handler_invokes_as_its_role_and_is_the_cause(bus: EventBus, aws
             opened()
         except ClientError as error:
             refused.append(error.response["Error"]["Code"])
-            asks.role.allow("lambda:InvokeFunction", talk)
+            bus.from_thread_sync(allowed.set)
+            bus.from_thread(granted.wait)
         return payload(next(iter(opened()["EventStream"]))).decode()
 
-    async with bus:
+    async def grant() -> None:
+        await allowed.wait()
+        asks.role.allow("lambda:InvokeFunction", talk)
+        granted.set()
+
+    async with bus, anyio.create_task_group() as tasks:
+        tasks.start_soon(grant)
         result = await bus.invoke(asks)
         await bus.wait_idle()
         (root,) = bus.trace.tree()

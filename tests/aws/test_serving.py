@@ -19,7 +19,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.aws.packages import made_role
+from tests.aws.packages import made_role, zipped
 
 SCRIPT = """
     import json
@@ -114,6 +114,29 @@ def test_a_reset_leaves_what_code_declared(client: Any, url: str) -> None:
     control(url, "reset", {})
     assert [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]] == ["thumbnail"]
     assert [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]] == ["photos"]
+
+
+def test_a_function_in_a_process_finds_the_port_and_acts_as_its_role(client: Any, url: str) -> None:
+    """Its clients need no settings: the address and keys of its own are in its environment."""
+    code = """
+        import boto3
+        def handler(event, context):
+            boto3.client("s3").put_object(Bucket="photos", Key="from-a-process", Body=b"x")
+            return boto3.client("sts").get_caller_identity()["Arn"]
+    """
+    role = made_role(client("iam"), Action="s3:PutObject", Resource="arn:aws:s3:::photos/*")
+    client("lambda").create_function(
+        FunctionName="writes",
+        Role=role,
+        Runtime="python3.11",
+        Handler="app.handler",
+        Code={"ZipFile": zipped(app=textwrap.dedent(code))},
+        Timeout=30,
+    )
+    answer = client("lambda").invoke(FunctionName="writes")
+    arn = json.load(answer["Payload"])
+    assert arn == "arn:aws:sts::123456789012:assumed-role/role/writes", arn
+    assert client("s3").head_object(Bucket="photos", Key="from-a-process")["ContentLength"] == 1
 
 
 def test_large_objects_travel_in_parts_and_back(client: Any, tmp_path: Path) -> None:

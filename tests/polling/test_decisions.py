@@ -11,12 +11,12 @@ from triggers.polling.decisions import (
     Batch,
     Failed,
     FailedFrom,
+    Gathering,
     NotRun,
     Outcome,
     Processed,
     Rules,
     TooLarge,
-    closing,
     cut_off,
     decide,
     pause_before,
@@ -128,4 +128,36 @@ def test_only_the_front_is_cut_off(now: float, old: list[int], rest: list[int]) 
 )
 def test_a_batch_is_closed_by_number_or_by_size(sizes: list[int], count: int, is_closed: bool) -> None:
     """Three records, or 100 bytes; one record is always taken."""
-    assert closing([R(n, size=size) for n, size in enumerate(sizes)], 3, 100) == (count, is_closed)
+    line = [R(n, size=size) for n, size in enumerate(sizes)]
+    assert Gathering().look(line, 3, 100) == (count, is_closed)
+    growing = Gathering()
+    looks = [growing.look(line[: end + 1], 3, 100) for end in range(len(line))]
+    assert looks[-1:] == ([(count, is_closed)] if line else []), "it is the same when they come one by one"
+
+
+def test_a_batch_ends_where_its_window_does() -> None:
+    """It isn't closed by that: whether the window is over is asked of the clock."""
+    line = [R(1, at=1), R(2, at=2), R(3, at=60), R(4, at=61)]
+    assert Gathering().look(line, 3, 100, until=60) == (2, False)
+    assert Gathering().look(line, 2, 100, until=60) == (2, True)
+
+
+def test_every_record_is_looked_at_once() -> None:
+    """However often somebody asks, so a long batching window costs no more than a short one."""
+    asked = 0
+
+    class Counted:
+        size = 1
+
+        @property
+        def at(self) -> float:
+            nonlocal asked
+            asked += 1
+            return 0.0
+
+    line: list[Any] = []
+    gathering = Gathering()
+    for number in range(100):
+        line.append(Counted())
+        assert gathering.look(line, 1000, 1000) == (number + 1, False)
+    assert asked == 100

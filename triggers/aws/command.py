@@ -16,7 +16,7 @@ from eventbus.errors import EventBusError
 from triggers.connection import Message, Receive, Send
 from triggers.running import run_until_idle
 from triggers.script import BadScript, load, users_traceback
-from triggers.serving import serving
+from triggers.serving import address_of, serving
 
 if TYPE_CHECKING:
     from triggers.aws.app import App
@@ -46,8 +46,9 @@ def serve(options: argparse.Namespace) -> int:
         async with serving(late, host=options.host, port=options.port) as (host, port):
             shown = "localhost" if host in ("127.0.0.1", "::1") else host
             print(f"eventbus serve: listening at http://{shown}:{port} (Ctrl-C stops)", flush=True)
-            await late.prepare()
-            await anyio.sleep_forever()
+            app = await late.prepare()
+            with app.served_at(address_of(host, port)):
+                await anyio.sleep_forever()
 
     ending = anyio.run(partial(run_until_idle, bus, work), backend=options.backend)
     if isinstance(ending.failure, EventBusError):

@@ -9,7 +9,7 @@ import anyio
 
 from triggers.aws.app import App
 from triggers.connection import Application
-from triggers.serving import serving
+from triggers.serving import address_of, serving
 
 
 async def serve(
@@ -25,11 +25,5 @@ async def serve(
     async with serving(app, host=host, port=port) as address:
         if listening is not None:
             listening(*address)
-        with app.served_at(_address(*address)) if isinstance(app, App) else nullcontext():
+        with app.served_at(address_of(*address)) if isinstance(app, App) else nullcontext():
             await anyio.sleep_forever()
-
-
-def _address(host: str, port: int) -> str:
-    """Where a process on this machine finds what listens there."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
-    return f"http://{reached}:{port}"

@@ -103,4 +103,7 @@ class FunctionUrls:
 
     def _forget_deleted(self) -> None:
         """A function or alias that was deleted has no URL any more, also when it is made again."""
-        self._by_arn = {arn: kept for arn, kept in self._by_arn.items() if self._bus.find(arn) is kept.function}
+        for arn, kept in list(self._by_arn.items()):
+            if self._bus.find(arn) is not kept.function:
+                del self._by_arn[arn]
+                self._bus.shared(Endpoints).remove(kept.front)

@@ -7,7 +7,8 @@ moves before that. Sources: Lambda developer guide, "Using Lambda with Kinesis" 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import attrs
@@ -139,13 +140,25 @@ def cut_off(batch: Batch, now: float, oldest: float) -> tuple[Batch | None, Batc
     return attrs.evolve(batch, records=batch.records[:count]), rest
 
 
-def closing(records: Collection[StreamRecord], batch_size: int, size_limit: int) -> tuple[int, bool]:
-    """How many of these records make the next batch, and whether it is closed: no further record would join it."""
-    size = 0
-    for count, record in enumerate(records):
-        if count == batch_size:
-            return count, True
-        size += record.size
-        if size > size_limit and count:
-            return count, True
-    return len(records), len(records) == batch_size
+class Gathering:
+    """The next batch, which grows at the front of a line of records: each of them is looked at once."""
+
+    def __init__(self) -> None:
+        self._count = self._size = 0
+
+    def look(
+        self, line: Sequence[StreamRecord], batch_size: int, size_limit: int, until: float = math.inf
+    ) -> tuple[int, bool]:
+        """How many records make it now, and whether it is closed: no further record would join it.
+
+        Records that arrived at `until` or later do not belong to it. The line has grown at most since the last look.
+        """
+        while self._count < min(len(line), batch_size):
+            record = line[self._count]
+            if record.at >= until:
+                break
+            if self._count and self._size + record.size > size_limit:
+                return self._count, True
+            self._count += 1
+            self._size += record.size
+        return self._count, self._count == batch_size

@@ -19,12 +19,12 @@ from triggers.polling.decisions import (
     Batch,
     Failed,
     FailedFrom,
+    Gathering,
     NotRun,
     Outcome,
     Processed,
     Rules,
     TooLarge,
-    closing,
     cut_off,
     decide,
 )
@@ -56,6 +56,8 @@ class Lane:
         self._shard = reader.shard
         self.todo: deque[StreamRecord] = deque()
         """Read and not delivered yet."""
+        self._gathering = Gathering()
+        """The next batch, at the front of them."""
         self._again: deque[Batch] = deque()
         """What failed, to be delivered before anything else."""
         self._again_at = 0.0
@@ -152,7 +154,7 @@ class Lane:
             self._reader.fill(settings.batch_size + 1, self)  # whether a batch is the last shows in what is behind it
             return self._fresh_of_window(now, settings.tumbling_window)
         self._reader.fill(settings.batch_size, self)
-        count, is_closed = closing(self.todo, settings.batch_size, SIZE_LIMIT)
+        count, is_closed = self._gathering.look(self.todo, settings.batch_size, SIZE_LIMIT)
         return self._closed(now, count, is_closed)
 
     def _closed(self, now: float, count: int, is_closed: bool) -> Batch | float | None:
@@ -166,6 +168,7 @@ class Lane:
         if not is_closed and now < closes_at:
             return closes_at
         self._filling_since = None
+        self._gathering = Gathering()
         return Batch(tuple(self.todo.popleft() for _ in range(count)))
 
     def _fresh_of_window(self, now: float, length: int) -> Batch | float | None:
@@ -175,8 +178,9 @@ class Lane:
             self.window = windows.window_of(self.todo[0].at, length)
         if self.window.is_terminated:
             return Batch(())
-        mine = windows.belonging(self.todo, self.window)
-        count, is_closed = closing(mine, self._mapping.settings.batch_size, SIZE_LIMIT)
+        count, is_closed = self._gathering.look(
+            self.todo, self._mapping.settings.batch_size, SIZE_LIMIT, self.window.end
+        )
         is_over = now >= self.window.end
         batch = self._closed(now, count, is_closed or is_over)
         if batch is None:
@@ -190,8 +194,8 @@ class Lane:
             return False
         if window.is_terminated:
             return not batch.records
-        left = self._again or windows.belonging(self.todo, window)
-        return not left and self._bus.clock.now() >= window.end
+        is_left = self._again or (self.todo and self.todo[0].at < window.end)
+        return not is_left and self._bus.clock.now() >= window.end
 
     # -- delivering it ------------------------------------------------------------------------------------------------
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from itertools import takewhile
 from typing import Any
 
 import attrs
 
 from eventbus.timestamps import iso_time
-from triggers.polling.source import StreamRecord
 
 STATE_LIMIT = 2**20
 """Bytes of state; a larger one ends the window early."""
@@ -37,11 +34,6 @@ def window_of(at: float, length: int) -> Window:
     """The window, still empty, in which a record belongs that arrived at this instant."""
     start = math.floor(at / length) * length
     return Window(float(start), float(start + length))
-
-
-def belonging(records: Iterable[StreamRecord], window: Window) -> list[StreamRecord]:
-    """The records at the front that arrived before the window ends."""
-    return list(takewhile(lambda record: record.at < window.end, records))
 
 
 def event_keys(window: Window, shard_id: str, source_arn: str, *, is_final: bool) -> dict[str, Any]:
