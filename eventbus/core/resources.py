@@ -118,16 +118,17 @@ class Resources(Pressure):
                 read_name(function, _text(qualifier), self.region)
             self._refuse_unknown(self._function_arn(function), _text(qualifier))
         target = self._function(function)
-        if qualifier is None or (qualifier := _text(qualifier)) == target.qualifier:
+        wanted = _text(qualifier)
+        if wanted is None or wanted == target.qualifier:
             return target
         if target.qualifier is not None:
             raise InvalidParameterValue(
                 "The derived qualifier from the function name does not match the specified qualifier."
             )
-        check_qualifier(qualifier)
-        found = self._qualified(target.function, qualifier)
+        check_qualifier(wanted)
+        found = self._qualified(target.function, wanted)
         if found is None:
-            raise ResourceNotFound(f"Function not found: {target.arn}:{qualifier}")
+            raise ResourceNotFound(f"Function not found: {target.arn}:{wanted}")
         return found
 
     def _refuse_unknown(self, arn: str, qualifier: str | None) -> None:
