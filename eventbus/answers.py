@@ -11,12 +11,11 @@ from eventbus.delivery.event import Event
 
 
 class Receipt:
-    """The bus has accepted an event."""
+    """The bus has accepted an event. Made blank, and filled in by the bus: one is made for every event."""
 
     __slots__ = ("_event",)
 
-    def __init__(self, event: Event) -> None:
-        self._event = event
+    _event: Event
 
     @property
     def request_id(self) -> str:

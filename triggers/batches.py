@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import attrs
 
-from eventbus.errors import AWSError
+from eventbus.errors import AWSError, ConfigurationError
 
 T = TypeVar("T")
 
@@ -20,6 +20,13 @@ class BatchFailure:
     code: str
     message: str
     sender_fault: bool = True
+
+
+def listed(entries: object) -> Iterable[Any]:
+    """The entries of a batch, unless that is a text or no list at all. Raises ConfigurationError."""
+    if isinstance(entries, str | bytes | Mapping) or not isinstance(entries, Iterable):
+        raise ConfigurationError(f"{entries!r} is no batch; give a list of its entries")
+    return entries
 
 
 def each(

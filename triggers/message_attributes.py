@@ -10,6 +10,9 @@ from typing import Any
 
 from eventbus.delivery.targets import MessageAttributes
 
+MEMBERS = frozenset(("DataType", "StringValue", "BinaryValue", "StringListValues", "BinaryListValues"))
+"""What an attribute may have in AWS's form; the lists are not implemented there either."""
+
 
 def from_plain(value: object) -> dict[str, Any] | None:
     """The attribute that a plain value stands for, in AWS's form; None if it stands for none.

@@ -46,7 +46,7 @@ with mock_aws() as aws:
 
     print("kept:", sorted((item["id"], int(item["total"])) for item in table.scan()["Items"]))
     logged = boto3.client("logs").filter_log_events(logGroupName="/aws/lambda/keep", filterPattern="keeping")
-    print("logged:", [event["message"] for event in logged["events"]])
+    print("logged:", sorted(event["message"] for event in logged["events"]))
     now = datetime.fromtimestamp(aws.bus.clock.now(), UTC)
     span = {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(hours=1), "Period": 3600}
     where = {"Namespace": "shop", "MetricName": "total", "Statistics": ["Sum", "SampleCount"]}

@@ -74,7 +74,9 @@ class Publishing(Sources):
         event = self.enqueue(function, body, sender, None, copy)
         if self.durable is not None:
             await self.durable.synced()
-        return Receipt(event)
+        receipt = Receipt()
+        receipt._event = event
+        return receipt
 
     def enqueue(
         self, function: Invocable, body: Body, source: Source, cause: Cause | None, copy: JSONValue = None
@@ -136,7 +138,9 @@ class Publishing(Sources):
         action.hops = 0  # a person broke the chain
         event = self.enqueue(function, letter.body, letter.sender, action)
         await self.synced()
-        return Receipt(event)
+        receipt = Receipt()
+        receipt._event = event
+        return receipt
 
     async def invoke(
         self,

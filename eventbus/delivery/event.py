@@ -70,11 +70,12 @@ class State(enum.Enum):
     DEAD_LETTERED = "dead-lettered"
 
 
-@attrs.define(eq=False, weakref_slot=False)
+@attrs.define(eq=False, weakref_slot=False, init=False)
 class Attempt:
     """One try at an event, as the logs, the metrics and the trace read it.
 
-    It names its event by number: a reference back would be a cycle, and cycles cost a garbage collection each.
+    It names its event by number: a reference back would be a cycle, and cycles cost a garbage collection each. It is
+    made blank and filled in on the hot path; everybody else makes a `DetailedAttempt` of all that is to be said.
     """
 
     at: float
@@ -105,7 +106,7 @@ class Attempt:
 
 @attrs.define(eq=False, weakref_slot=False)
 class DetailedAttempt(Attempt):
-    """One of which there is more to say: it ran in a process, or was addressed to a version or an alias."""
+    """One of which there may be more to say: it ran in a process, or was addressed to a version or an alias."""
 
     memory_used: int = attrs.field(default=0, init=False)
     qualifier: str | None = attrs.field(default=None, init=False)

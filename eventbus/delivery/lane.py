@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from eventbus.delivery.environments import Environments
-from eventbus.delivery.event import Attempt, Event
+from eventbus.delivery.event import DetailedAttempt, Event
 from eventbus.delivery.retry import Discard, Reason, backoff
 from eventbus.delivery.settling import HEAVY, weight
 from eventbus.execution.environment import Environment
@@ -209,7 +209,7 @@ class Lane(Environments):
         throttled = Throttled(reason)
         head = self.queue[0]
         head.throttles += 1
-        head.last = Attempt(now, 0.0, throttled, None, head.number, now - head.at, False, None, head.last)
+        head.last = DetailedAttempt(now, 0.0, throttled, None, head.number, now - head.at, False, None, head.last)
         self.bus.journal.throttled(self, head)
         if self.throttles > 1 or self.settings.is_switched_off:
             # the first time the queue has just moved on: to look through it at every step would cost its square

@@ -86,7 +86,7 @@ class Settling:
         now = self.bus.clock.now()
         event.throttles += 1
         throttled = Throttled(self.pool.reason)
-        event.last = Attempt(now, 0.0, throttled, None, event.number, now - event.at, False, None, event.last)
+        event.last = DetailedAttempt(now, 0.0, throttled, None, event.number, now - event.at, False, None, event.last)
         self.bus.journal.throttled(self, event)
         match self.verdict(event, throttled, event.throttles, now):
             case RetryAt(when):

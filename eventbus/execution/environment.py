@@ -8,7 +8,8 @@ A provisioned environment is idle as soon as it has started; one whose process e
 `Environment._serve` is the hot path: everything between taking an event and its outcome that is not the handler. It is
 kept in one piece so that it can be read, and measured, whole. What it avoids, in order of what it would cost: a task
 per event, a cancel scope per event (one watchdog serves all), a turn of the event loop per event (a budget of events
-between two turns), formatting anything that nobody has asked for.
+between two turns), formatting anything that nobody has asked for, and a call of `__init__` for what every event needs:
+that costs as much again as the object itself, so contexts and attempts are made blank and filled in here.
 """
 
 from __future__ import annotations
@@ -297,6 +298,7 @@ class Environment:
             bus.journal.fresh.append,
         )
         busy, offset = Phase.BUSY, bus.clock.offset
+        running, finished = State.RUNNING, State.FINISHED  # a member of an enum costs as much as making an object
         # with a virtual clock real time decides nothing, so that a run repeats on a machine that is slow for a moment
         turn = TURN if offset is not None else float("inf")
         while self.phase is busy:
@@ -328,7 +330,7 @@ class Environment:
                 else:
                     event.copy = None
                 event.attempts += 1
-                event.state = State.RUNNING
+                event.state = running
                 self.event = event
                 self.started = started
                 self.deadline = started + lane.timeout
@@ -336,7 +338,9 @@ class Environment:
                 try:
                     if event.needs_care:
                         await lane.prepare(event)
-                    result = await call(payload, LambdaContext(self, event, started))
+                    context = LambdaContext()
+                    context._environment, context._event, context._started = self, event, started
+                    result = await call(payload, context)
                     outcome: Outcome = RETURNED_NONE if result is None else returned(result, event)
                 except BaseException as error:
                     if self._comes_from_outside(event, error):
@@ -350,19 +354,25 @@ class Environment:
                     return
                 self.event = None
                 lane.inside -= 1
-                kind = Attempt if measure is None and not event.needs_care else DetailedAttempt
-                attempt = event.last = kind(
-                    started_at, ended - self.started, outcome, self, event.number, age, self.is_cold, None, event.last
-                )
+                duration, is_cold, previous = ended - self.started, self.is_cold, event.last
+                if measure is None and not event.needs_care:
+                    attempt = event.last = Attempt()
+                    attempt.at, attempt.duration, attempt.outcome = started_at, duration, outcome
+                    attempt.environment, attempt.number, attempt.age = self, event.number, age
+                    attempt.is_cold, attempt.lines, attempt.previous = is_cold, None, previous
+                else:
+                    attempt = event.last = DetailedAttempt(
+                        started_at, duration, outcome, self, event.number, age, is_cold, None, previous
+                    )
+                    if measure is not None:
+                        measure(attempt)
                 self.is_cold = False
-                if measure is not None:
-                    measure(attempt)
                 if self.lines is not None or self._partial:
                     attempt.lines = self._take_lines()
                 if outcome.__class__ is Failed or event.reply is not None or lane.must_settle or event.needs_care:
                     lane.settle(event, attempt)
                 else:
-                    event.state = State.FINISHED
+                    event.state = finished
                     event.body = None
                     lane.finished += 1
                     bus.outstanding -= 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
+from functools import lru_cache
 
 import attrs
 
@@ -138,6 +139,7 @@ def _unique_id(prefix: str, arn: str) -> str:
     return prefix + base64.b32encode(hashlib.sha256(arn.encode("utf-8", "surrogatepass")).digest()).decode()[:17]
 
 
+@lru_cache(maxsize=1024)  # of the sessions that act on a bus, each of which is read at every call
 def _parse_arn(text: str) -> Principal | None:
     parts = text.split(":", 5)
     is_clean = text.isprintable() and not any(char in "*? " for char in text)

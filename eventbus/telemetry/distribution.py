@@ -86,6 +86,8 @@ class Datum:
     def settle(self) -> None:
         """Count what is only listed, in buckets if there are many different values."""
         fresh, self._fresh = self._fresh, []
+        if self._is_exact and len(fresh) > EXACT and len(set(fresh)) > EXACT:
+            self._use_buckets()  # there would be too many anyway
         if self._is_exact:
             self._take(Counter(fresh).items())
         elif fresh:

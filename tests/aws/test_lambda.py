@@ -465,6 +465,19 @@ class TestLimits:
         client.delete_function_concurrency(FunctionName="f")
         assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(FunctionName="f")
 
+    def test_reserved_concurrency_is_the_functions_alone(self, client: Any, made: dict[str, Any]) -> None:
+        client.publish_version(FunctionName="f")
+        refused = (
+            "InvalidParameterValueException",
+            400,
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
+            "Please specify either a function name or an unqualified function ARN.",
+        )
+        for name in ("f:1", "f:nope", f"{ARN}:1"):
+            assert error(client.put_function_concurrency, FunctionName=name, ReservedConcurrentExecutions=7) == refused
+            assert error(client.delete_function_concurrency, FunctionName=name) == refused
+        assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(FunctionName="f")
+
     def test_provisioned_concurrency(self, aws: AWS, client: Any, made: dict[str, Any]) -> None:
         client.publish_version(FunctionName="f")
         put = client.put_provisioned_concurrency_config(
@@ -480,6 +493,11 @@ class TestLimits:
         assert error(client.get_provisioned_concurrency_config, FunctionName="f", Qualifier="1")[:2] == (
             "ProvisionedConcurrencyConfigNotFoundException",
             404,
+        )
+        assert error(client.get_provisioned_concurrency_config, FunctionName="f", Qualifier="$LATEST") == (
+            "InvalidParameterValueException",
+            400,
+            "The function resource provided must be an alias or a published version.",
         )
 
     def test_events_are_configured(self, client: Any, role: str, made: dict[str, Any]) -> None:

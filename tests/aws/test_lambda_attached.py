@@ -69,6 +69,14 @@ class TestMappings:
         assert len(listed(EventSourceArn=first)["EventSourceMappings"]) == 2
         assert len(listed(FunctionName=ARN, EventSourceArn=second)["EventSourceMappings"]) == 1
 
+    def test_a_function_that_is_not_there_is_a_wrong_value(self, client: Any, made: dict[str, Any]) -> None:
+        _, arn = queue_with_arn(boto3.client("sqs"), "work")
+        refused = ("InvalidParameterValueException", 400, "Function does not exist")
+        for name in ("nope", "f:nope"):
+            assert error(client.create_event_source_mapping, EventSourceArn=arn, FunctionName=name) == refused
+        uuid = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="f")["UUID"]
+        assert error(client.update_event_source_mapping, UUID=uuid, FunctionName="nope") == refused
+
     def test_a_role_that_may_not_read_is_refused(self, client: Any, made: dict[str, Any]) -> None:
         _, arn = queue_with_arn(boto3.client("sqs"), "work")
         boto3.client("iam").delete_role_policy(RoleName="role", PolicyName="p")

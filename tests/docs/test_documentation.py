@@ -39,7 +39,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 SNIPPETS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
 PLUMBING = {
     "accept", "access", "account_id", "arn", "is_fifo", "kind", "label", "name", "principal", "send_action", "source",
-    "after_start", "reaches", "poll_into", "replace_routes", "router",
+    "after_start", "go_on_with", "reaches", "poll_into", "replace_routes", "router",
 }  # fmt: skip
 """What the engine asks of every resource; the reference says it once."""
 

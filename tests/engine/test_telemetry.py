@@ -11,9 +11,11 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import attrs
 import pytest
 
 from eventbus import EventBus
+from eventbus.delivery.event import Attempt, Event
 from eventbus.telemetry.errors import LogGroupNotFound
 from eventbus.telemetry.platform_log import RUNTIME, RUNTIME_ARN
 from eventbus.testing import Recorder
@@ -27,6 +29,31 @@ REPORT = r"REPORT RequestId: %s\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms
 def without_durations(text: str) -> str:
     """A log with the real durations, which differ from run to run, replaced by zeros."""
     return re.sub(r"Billed Duration: \d+", "Billed Duration: 0", re.sub(r"Duration: \d+\.\d\d", "Duration: 0.00", text))
+
+
+async def test_every_attempt_says_all_that_there_is_to_say() -> None:
+    """Of a first try, a retry, a throttled try, a direct call and one that was addressed to a version."""
+    bus = make_bus()
+    f = bus.add_function("f", Recorder(fail=1), retries=1)
+    f.allow(S3)
+    version = f.publish_version()
+    version.allow(S3)
+    async with bus:
+        await bus.push(f, 1, source=S3)
+        await bus.wait_idle()
+        await bus.invoke(f, 2)
+        await bus.push(version, 3, source=S3)
+        f.update_configuration(reserved_concurrency=0)
+        await bus.push(f, 4, source=S3)
+        await bus.wait_idle()
+    fields = [field.name for field in attrs.fields(Attempt)]
+    nodes = [node for node in bus.trace if isinstance(node, Event)]
+    attempts = [*bus.journal.attempts(), *(attempt for node in nodes for attempt in node.history)]
+    for attempt in attempts:
+        said = {name: getattr(attempt, name) for name in [*fields, "memory_used", "qualifier"]}
+        assert said["number"] > 0
+    assert len({id(attempt) for attempt in attempts}) == 5
+    assert [attempt.environment is None for attempt in nodes[-1].history] == [True]
 
 
 # -- logs --------------------------------------------------------------------------------------------------------------

@@ -104,6 +104,10 @@ async def test_what_cannot_be_is_refused(bus: EventBus, eb: EventBridge) -> None
         assert reversed_.value.message.endswith("Reason: EventStartTime must be before EventEndTime.")
         with pytest.raises(NotValid):
             eb.start_replay("r", archive, "soon", 1)
+        wrong: Any
+        for wrong in (["nope"], "arn", 5, [orders.put_rule("x", event_pattern={"source": ["a"]})]):
+            with pytest.raises(NotValid, match=r"Parameter Destination\.FilterArns is not valid"):
+                eb.start_replay("r", archive, 0, 1, rules=wrong)
         eb.start_replay("r", archive, 0, 1)
         with pytest.raises(AlreadyExists, match=r"^Replay r already exists\.$"):
             eb.start_replay("r", archive, 0, 1)
@@ -113,6 +117,20 @@ async def test_what_cannot_be_is_refused(bus: EventBus, eb: EventBridge) -> None
         with pytest.raises(NotFound, match=r"^Archive all does not exist\.$"):
             eb.start_replay("s", "all", 0, 1)
     assert list(eb.replays) == ["r"]
+
+
+async def test_a_replay_whose_archive_was_deleted_has_failed(bus: EventBus, eb: EventBridge) -> None:
+    """If that was before it began: no event is put in, and it says why."""
+    archive = eb.default.create_archive("all")
+    seen = recorded(eb.default)
+    async with bus:
+        await eb.default.put("d", {}, "a")
+        replay = eb.start_replay("r", archive, 0, bus.clock.now() + 1)
+        archive.delete()
+        await bus.wait_idle()
+    assert (replay.state, replay.state_reason) == ("FAILED", "Archive all does not exist.")
+    assert replay.describe()["StateReason"] == "Archive all does not exist."
+    assert len(seen) == 1
 
 
 async def test_answers_have_boto3_s_shapes(bus: EventBus, eb: EventBridge, schedule: Schedule, sqs: SQS) -> None:

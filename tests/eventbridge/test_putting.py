@@ -111,6 +111,12 @@ async def test_good_entries_are_taken_when_others_are_not(bus: EventBus, eb: Eve
         ([entry(Detail='"' + "é" * 60_000 + '"')] * 9, "Total size of the entries in the request is over the limit."),
         ([{"source": "shop"}], "Entry 0 is not valid"),
         (["text"], "Entry 0 is not valid"),
+        ("text", "Parameter Entries is not valid."),
+        (entry(), "Parameter Entries is not valid."),
+        (5, "Parameter Entries is not valid."),
+        ([entry(Detail={"a": 1})], "Entry 0 is not valid: Detail is {'a': 1}, and not a text"),
+        ([entry(), entry(Source=5)], "Entry 1 is not valid: Source is 5, and not a text."),
+        ([entry(EventBusName=5)], "Entry 0 is not valid: EventBusName is 5, and not a text."),
     ],
 )
 async def test_a_request_is_refused_as_a_whole(bus: EventBus, eb: EventBridge, entries: Any, text: str) -> None:

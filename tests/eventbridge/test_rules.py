@@ -11,7 +11,7 @@ from eventbus.errors import AccessDenied, AWSError, ConfigurationError
 from eventbus.iam.roles import Role
 from eventbus.testing import Recorder
 from tests.eventbridge.test_putting import EVERYTHING, recorded
-from triggers import SQS, EventBridge
+from triggers import SQS, EventBridge, Kinesis
 from triggers.eventbridge import AlreadyExists, InvalidEventPattern, LimitExceeded, NotFound, NotValid
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +85,9 @@ def test_rules_are_described_in_boto3_s_shape(eb: EventBridge) -> None:
         ({"event_pattern": {"a": [{"foo": 1}]}}, "InvalidEventPatternException",
          "Event pattern is not valid. Reason: Unrecognized match type foo"),
         ({"event_pattern": EVERYTHING, "state": "ON"}, "ValidationException", None),
+        ({"event_pattern": EVERYTHING, "description": "x" * 513}, "ValidationException", None),
+        ({"event_pattern": EVERYTHING, "description": None}, "ValidationException", None),
+        ({"schedule": 5}, "ValidationException", "Parameter ScheduleExpression is not valid."),
         ({"event_pattern": EVERYTHING, "name": "a/b"}, "ValidationException", None),
         ({"event_pattern": EVERYTHING, "name": "x" * 65}, "ValidationException", None),
     ],
@@ -132,6 +135,7 @@ def test_there_are_three_hundred_rules_at_most(eb: EventBridge) -> None:
 # -- targets ----------------------------------------------------------------------------------------------------------
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 
 
 def test_targets_are_put_in_boto3_s_shape(eb: EventBridge) -> None:
@@ -182,8 +186,21 @@ def test_a_rule_has_five_targets_at_most(eb: EventBridge) -> None:
         ({"RetryPolicy": {"MaximumEventAgeInSeconds": 59}}, "MaximumEventAgeInSeconds is 59"),
         ({"DeadLetterConfig": {"Arn": QUEUE + ".fifo"}}, "Parameter DeadLetterConfig.Arn is not valid."),
         ({"DeadLetterConfig": {"Arn": "arn:aws:sns:us-east-1:123456789012:t"}}, "Parameter DeadLetterConfig.Arn"),
-        ({"KinesisParameters": {"PartitionKeyPath": "x"}}, "Parameter PartitionKeyPath is not valid."),
+        (
+            {"KinesisParameters": {"PartitionKeyPath": "$.id"}},
+            "Parameter(s) KinesisParameters not valid for target: t.",
+        ),
+        ({"Arn": FUNCTION, "SqsParameters": {"MessageGroupId": "g"}}, "Parameter(s) SqsParameters not valid"),
+        ({"SqsParameters": {"MessageGroupId": 5}}, "Parameter SqsParameters is not valid"),
         ({"Nope": 1}, "Target is not valid"),
+        ({"RetryPolicy": {"MaxRetry": 3}}, "Parameter RetryPolicy is not valid: {'MaxRetry': 3}."),
+        ({"DeadLetterConfig": {"arn": QUEUE}}, "Parameter DeadLetterConfig is not valid"),
+        ({"DeadLetterConfig": QUEUE}, "Parameter DeadLetterConfig is not valid"),
+        ({"SqsParameters": {"GroupId": "g"}}, "Parameter SqsParameters is not valid"),
+        ({"KinesisParameters": {"Path": "$.id"}}, "Parameter KinesisParameters is not valid"),
+        ({"InputTransformer": {"InputTemplate": "{}", "InputPathMap": {}}}, "Parameter InputTransformer is not valid"),
+        ({"InputTransformer": {"InputTemplate": "{}", "InputPathsMap": ["a"]}}, "InputPathsMap for target t is not"),
+        ({"InputTransformer": {"InputTemplate": "{}", "InputPathsMap": {"a": 5}}}, "InputPathsMap for target t is not"),
     ],
 )
 def test_a_target_is_refused(eb: EventBridge, changes: dict[str, Any], text: str) -> None:
@@ -193,6 +210,50 @@ def test_a_target_is_refused(eb: EventBridge, changes: dict[str, Any], text: str
         rule.put_targets([{"Id": "good", "Arn": QUEUE}, {"Id": "t", "Arn": QUEUE, **changes}])
     assert text in refused.value.message
     assert rule.targets == ()
+
+
+@pytest.mark.parametrize("path", ["x", 5])
+def test_a_partition_key_path_is_refused(bus: EventBus, eb: EventBridge, path: Any) -> None:
+    rule = eb.default.put_rule("r", event_pattern=EVERYTHING)
+    stream = Kinesis(bus).create_stream("s")
+    with pytest.raises(NotValid, match="PartitionKeyPath"):
+        rule.target(stream, partition_key_path=path, grant=True)
+    assert rule.targets == ()
+
+
+def test_lists_are_lists(eb: EventBridge) -> None:
+    """A text or a mapping is not taken apart."""
+    rule = eb.default.put_rule("r", event_pattern=EVERYTHING)
+    rule.target(QUEUE, id="q")
+    wrong: Any
+    for wrong in ({"Id": "t", "Arn": QUEUE}, "t", None):
+        with pytest.raises(NotValid, match="Parameter Targets is not valid; give a list of targets"):
+            rule.put_targets(wrong)
+    for wrong in ("q", None):
+        with pytest.raises(NotValid, match="Parameter Ids is not valid; give a list of ids"):
+            rule.remove_targets(wrong)
+    assert [target.id for target in rule.targets] == ["q"]
+
+
+@pytest.mark.parametrize(("options", "error", "text"), [
+    ({"role": "x"}, ConfigurationError, "role='x': a role is needed"),
+    ({"input": {1}}, NotValid, "Input is not valid"),
+])  # fmt: skip
+def test_options_of_a_target_are_refused(
+    eb: EventBridge, options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    rule = eb.default.put_rule("r", event_pattern=EVERYTHING)
+    with pytest.raises(error, match=text):
+        rule.target(FUNCTION, **options)
+    assert rule.targets == ()
+
+
+def test_a_permission_has_a_whole_condition(eb: EventBridge) -> None:
+    wrong: Any
+    for wrong in ({"Type": "StringEquals"}, "aws:PrincipalOrgID"):
+        with pytest.raises(NotValid, match="Parameter Condition is not valid"):
+            eb.default.put_permission("a", "*", condition=wrong)
+    assert eb.default.policy is None
 
 
 def test_a_role_has_to_trust_eventbridge(bus: EventBus, eb: EventBridge) -> None:

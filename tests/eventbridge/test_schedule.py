@@ -286,6 +286,12 @@ def test_groups_hold_schedules(bus: EventBus, schedule: Schedule) -> None:
         ({"start": "soon"}, "StartDate is not valid: 'soon'."),
         ({"start": 2, "end": 1}, "The EndDate you specify must come after the StartDate."),
         ({"maximum_retry_attempts": 186}, "MaximumRetryAttempts is 186; a whole number from 0 to 185 is accepted."),
+        ({"expression": 5}, "Invalid Schedule Expression 5."),
+        ({"timezone": None}, "The ScheduleExpressionTimezone is not valid."),
+        ({"description": "x" * 513}, "Description is longer than 512 characters."),
+        ({"description": None}, "description is not valid: None."),
+        ({"group_id": 5}, "group_id is not valid: 5."),
+        ({"input": {1}}, "Input is not valid"),
         ({"dead_letter": QUEUE + ".fifo"}, f"{QUEUE}.fifo is not the ARN of a standard queue."),
     ],
 )  # fmt: skip
@@ -293,6 +299,13 @@ def test_a_schedule_is_refused(schedule: Schedule, changes: dict[str, Any], text
     with pytest.raises(ScheduleNotValid) as refused:
         schedule.create(**{"name": "s", "expression": "rate(1 hour)", "target": QUEUE, **changes})
     assert refused.value.message == text
+    assert len(schedule) == 0
+
+
+def test_a_schedules_role_is_a_role(schedule: Schedule) -> None:
+    role: Any = "scheduler-role"
+    with pytest.raises(ConfigurationError, match="role='scheduler-role': a role is needed"):
+        schedule.create("s", "rate(1 hour)", QUEUE, role=role)
     assert len(schedule) == 0
 
 

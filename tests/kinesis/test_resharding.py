@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -65,6 +67,59 @@ def test_counts_that_cannot_be(kinesis: Kinesis, target: Any, error: type[Except
     with pytest.raises(error):
         stream.update_shard_count(target)
     assert stream.open_shard_count == 4
+
+
+def test_an_account_has_a_limit_of_open_shards(kinesis: Kinesis) -> None:
+    """Of all its streams together, however they come about; what is refused has made nothing."""
+    with pytest.raises(errors.LimitExceeded, match="this request: 1000000"):
+        kinesis.create_stream("s", 1_000_000)
+    assert "s" not in kinesis
+    kinesis.create_stream("large", 19_990)
+    stream = kinesis.create_stream("s", 9)
+    with pytest.raises(errors.LimitExceeded, match=r"for the account: 19999\. Limit: 20000"):
+        stream.update_shard_count(11)
+    stream.update_shard_count(10)
+    with pytest.raises(errors.LimitExceeded, match="this request: 1"):
+        stream.split_shard(stream._open[0].shard_id, stream._open[0].first_hash + 5)
+    assert stream.open_shard_count == 10
+    stream.update_shard_count(5)
+
+
+def test_a_count_goes_to_ten_thousand(kinesis: Kinesis) -> None:
+    """Beyond that a stream is made so, or its shards are split one by one."""
+    stream = kinesis.create_stream("s", 10_001)
+    with pytest.raises(errors.LimitExceeded, match="cannot scale up to more than 10000 shards"):
+        stream.update_shard_count(10_002)
+    assert stream.open_shard_count == 10_001
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many calls and lines of a generator a piece of work is made of."""
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("work", ["create", "double", "halve"])
+def test_twice_the_shards_are_twice_the_work(kinesis: Kinesis, work: str) -> None:
+    """So that nobody stops the bus with a number."""
+
+    def calls(name: str, shards: int) -> int:
+        if work == "create":
+            return calls_of(lambda: kinesis.create_stream(name, shards))
+        stream = kinesis.create_stream(name, shards)
+        return calls_of(lambda: stream.update_shard_count(2 * shards if work == "double" else shards // 2))
+
+    assert calls("twice", 400) < 2.5 * calls("once", 200)
 
 
 def test_children_name_their_parents(kinesis: Kinesis) -> None:

@@ -29,7 +29,7 @@ EXTRAS = (
     *("pytest", "uvicorn", "opentelemetry", "prometheus_client"),
 )
 FOR_AN_EXTRA = (
-    *("triggers.pytest_plugin", "triggers.serving"),
+    *("triggers.pytest_plugin", "triggers.connection"),
     *(f"eventbus.telemetry.{module}" for module in ("otel", "otel_meters", "otel_xray", "prometheus")),
 )
 """Modules that are imported only by who has the extra."""

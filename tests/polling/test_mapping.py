@@ -14,11 +14,13 @@ from botocore.validate import ParamValidator
 from eventbus import EventBus
 from eventbus.errors import ConfigurationError, EventBusError, InvalidParameterValue, ResourceNotFound
 from tests.polling.support import World, put
+from triggers.dynamodb import DynamoDB
 from triggers.polling import Mappings, ResourceInUse
 from triggers.sns import SNS
 
 LAMBDA = botocore.session.get_session().get_service_model("lambda")
 STREAM_ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/s"
+TABLE_STREAM_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/things/stream/2026-01-01T00:00:00.000"
 TOO_MANY_FILTERS: Any = [{"data": {"a": [1]}}] * 6
 
 
@@ -36,6 +38,10 @@ def queue(fifo: bool = False, **options: Any) -> Callable[[World], Any]:
         return world.function().poll(made, **{"grant": True, **options})
 
     return poll
+
+
+def table(world: World) -> Any:
+    return DynamoDB(world.bus).create_table("things", "id", stream="KEYS_ONLY")
 
 
 def by_arn(arn: str) -> Callable[[World], Any]:
@@ -64,6 +70,18 @@ REFUSALS: list[tuple[Callable[[World], Any], str, str]] = [
         "ValidationException",
         "1 validation error detected: Value 'NOW' at 'startingPosition' failed to satisfy constraint: "
         f"{ENUM}: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]",
+    ),
+    (
+        lambda world: world.function().poll(table(world), starting_position="AT_TIMESTAMP"),
+        "InvalidParameterValueException",
+        f"Unsupported starting position for arn type: {TABLE_STREAM_ARN}",
+    ),
+    (
+        lambda world: world.function().poll(
+            table(world), starting_position="AT_TIMESTAMP", starting_position_timestamp=5.0
+        ),
+        "InvalidParameterValueException",
+        f"Unsupported starting position for arn type: {TABLE_STREAM_ARN}",
     ),
     (
         stream(filters=["{"]),
@@ -152,6 +170,8 @@ def test_what_aws_refuses_is_refused_in_its_words(poll: Callable[[World], Any], 
         queue(fifo=True, batch_size=11),
         queue(fifo=True, batch_window=1),
         queue(maximum_retry_attempts=1),
+        stream(enabled="no"),
+        queue(enabled=0),
     ],
 )
 def test_what_is_out_of_range_is_refused(poll: Callable[[World], Any]) -> None:
@@ -389,6 +409,41 @@ def test_a_refused_update_changes_nothing() -> None:
         with pytest.raises(EventBusError):
             mapping.update(**changes)
     assert mapping.describe() == before
+
+
+def a_queue_of_another_function(world: World) -> dict[str, Any]:
+    world.function(name="g").poll(world.sqs["q"], grant=True)
+    return {"function": "g"}
+
+
+UPDATES: list[tuple[Callable[[World], dict[str, Any]], str]] = [
+    (lambda world: {"function": "nope"}, "Function does not exist"),
+    (lambda world: {"function": world.sqs["q"]}, "is not a function"),
+    (lambda world: {"enabled": "no"}, "enabled is True or False"),
+    (a_queue_of_another_function, "already exists"),
+    (
+        lambda world: {"function": world.function(name="g", timeout=60), "grant": True},
+        "Queue visibility timeout: 30 seconds is less than Function timeout: 60 seconds",
+    ),
+    (
+        lambda world: {"function": world.function(name="g"), "on_failure": world.sqs["q"], "grant": True},
+        "Unsupported DestinationConfig parameter",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), UPDATES, ids=[message for _, message in UPDATES])
+def test_what_an_update_refuses(given: Callable[[World], dict[str, Any]], message: str) -> None:
+    """Nothing is changed, and nothing granted."""
+    world = World()
+    mapping = world.function().poll(world.sqs.create_queue("q"), grant=True)
+    changes = given(world)
+    before = mapping.describe()
+    versions = {name: function.role.version for name, function in world.bus.functions.items()}
+    with pytest.raises(EventBusError, match=message):
+        mapping.update(**changes)
+    assert mapping.describe() == before
+    assert versions == {name: function.role.version for name, function in world.bus.functions.items()}
 
 
 @pytest.mark.anyio

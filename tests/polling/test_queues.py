@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from eventbus.delivery.targets import Message
+from eventbus.errors import ResourceConflict
 from tests.polling.support import World, raises_on
 
 pytestmark = pytest.mark.anyio
@@ -348,6 +349,98 @@ async def test_a_deleted_queue_is_a_problem_and_nothing_to_wait_for() -> None:
         await settle(world)
         await world.advance(120)
     assert mapping.state == "Enabled"
+    assert mapping.last_processing_result.startswith("PROBLEM: Error occurred while ReceiveMessage.")
+    assert mapping.last_processing_result.endswith("The specified queue does not exist.")
+
+
+async def test_a_queue_that_is_made_again_is_read_again() -> None:
+    """The mapping is one with an ARN: the next queue of that is its own, and there is no room for a second mapping."""
+    world = World()
+    function = world.function()
+    mapping = function.poll(world.sqs.create_queue("q"), grant=True)
+    async with world.bus:
+        world.sqs.delete_queue("q")
+        await settle(world)
+        queue = world.sqs.create_queue("q", visibility_timeout=50)
+        assert mapping.source is queue
+        assert mapping.last_processing_result == "No records processed"
+        queue.send_nowait("a")
+        await settle(world)
+        assert queue.statistics().total == 0
+        with pytest.raises(ResourceConflict):
+            function.poll(queue)
+    assert world.batches == [["a"]]
+    assert mapping.last_processing_result == "OK"
+
+
+@pytest.mark.parametrize("made_again", ["while it is disabled", "after it is enabled"])
+async def test_a_mapping_that_is_disabled_finds_the_queue_that_was_made_again(made_again: str) -> None:
+    """Whenever that was."""
+    world = World()
+    mapping = world.function().poll(world.sqs.create_queue("q"), enabled=False, grant=True)
+    async with world.bus:
+        world.sqs.delete_queue("q")
+        if made_again == "after it is enabled":
+            mapping.enable()
+            await settle(world)
+        queue = world.sqs.create_queue("q")
+        mapping.enable()
+        queue.send_nowait("a")
+        await settle(world)
+    assert world.batches == [["a"]]
+
+
+async def test_a_mapping_that_is_deleted_waits_for_no_queue() -> None:
+    """Nor does one that is disabled while its queue is gone."""
+    world = World()
+    doomed = world.function().poll(world.sqs.create_queue("q"), grant=True)
+    disabled = world.function(name="g").poll(world.sqs["q"], grant=True)
+    async with world.bus:
+        world.sqs.delete_queue("q")
+        await settle(world)
+        doomed.delete()
+        disabled.disable()
+        await settle(world)
+        queue = world.sqs.create_queue("q")
+        queue.send_nowait("a")
+        await settle(world)
+        assert queue.statistics().visible == 1
+    assert (doomed.state, disabled.state) == ("Gone", "Disabled")
+
+
+async def test_a_batch_that_ends_after_its_queue_was_deleted_is_no_success_of_the_mapping() -> None:
+    """It still says what is wrong."""
+    world = World()
+    mapping = world.function(takes=2.0).poll(world.sqs.create_queue("q"), grant=True)
+    async with world.bus:
+        world.sqs["q"].send_nowait("a")
+        await world.advance(1)
+        world.sqs.delete_queue("q")
+        await settle(world)
+    assert world.batches == [["a"]]
+    assert mapping.last_processing_result.startswith("PROBLEM: Error occurred while ReceiveMessage.")
+
+
+@pytest.mark.parametrize("filters", [None, [{"body": ["other"]}]])
+async def test_a_role_that_may_not_delete_has_its_messages_come_back(filters: Any) -> None:
+    """What the function has dealt with and what no filter wants; the mapping says why, until the role may again."""
+    world = World()
+    queue = world.sqs.create_queue("q")
+    function = world.function()
+    mapping = function.poll(queue, filters=filters, grant=True)
+    deny = {"Effect": "Deny", "Action": "sqs:DeleteMessage", "Resource": queue.arn}
+    async with world.bus:
+        function.role.put_policy("stop", {"Version": "2012-10-17", "Statement": deny})
+        queue.send_nowait("a")
+        await settle(world)
+        assert queue.statistics().total == 1
+        assert mapping.last_processing_result.startswith("PROBLEM: User: arn:aws:sts::")
+        assert "sqs:DeleteMessage" in mapping.last_processing_result
+        function.role.delete_policy("stop")
+        await world.advance(60)
+        await settle(world)
+        assert queue.statistics().total == 0
+    assert len(world.batches) == (2 if filters is None else 0)
 
 
 async def test_what_ends_while_the_bus_is_left_is_deleted() -> None:

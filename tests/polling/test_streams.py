@@ -507,6 +507,40 @@ async def test_a_role_that_may_not_read_any_more_is_a_problem_that_can_be_mended
     assert world.batches == [["a"]]
 
 
+async def test_records_of_a_deleted_stream_are_not_tried_again() -> None:
+    """The mapping says what is wrong, and there is nothing to wait for."""
+    world = World()
+    mapping = world.function(raises_on("a")).poll(world.stream(), starting_position="TRIM_HORIZON", grant=True)
+    async with world.bus:
+        put(world.kinesis["s"], "a")
+        await world.advance(1)
+        before = len(world.calls)
+        world.kinesis.delete_stream("s")
+        await settle(world)
+        assert (world.elapsed, len(world.calls)) == (1, before)
+    assert mapping.state == "Enabled"
+    assert mapping.last_processing_result == f"PROBLEM: Stream not found: {mapping.source.arn}"
+
+
+@pytest.mark.parametrize("position", ["TRIM_HORIZON", "LATEST"])
+async def test_a_stream_that_is_made_again_is_read_from_its_beginning(position: str) -> None:
+    """Whatever the starting position, for all of it came after the mapping was made; a batch that was with the function
+    when the first one was deleted is not tried again."""
+    world = World()
+    function = world.function(lambda carried: {"state": {}} if "old" not in carried else 1 / 0, takes=2.0)
+    mapping = function.poll(world.stream(), starting_position=position, tumbling_window=60, grant=True)
+    async with world.bus:
+        await settle(world)
+        put(world.kinesis["s"], "old")
+        await world.advance(1)
+        world.kinesis.delete_stream("s")
+        stream = world.stream()
+        put(stream, "new")
+        await settle(world)
+        assert mapping.source is stream
+    assert [batch for batch in world.batches if batch] == [["old"], ["new"]]
+
+
 async def test_a_chain_through_a_stream_is_not_followed() -> None:
     """Lambda detects loops through SQS, SNS and S3 only: this one ends by itself. The trace doesn't keep all of it."""
     world = World()

@@ -127,6 +127,20 @@ def test_distributions_merge_to_the_distribution_of_everything(parts: list[list[
     assert (merged.count, merged.minimum, merged.maximum) == (whole.count, whole.minimum, whole.maximum)
 
 
+@pytest.mark.parametrize("different", [EXACT - 1, EXACT, EXACT + 1, 3 * EXACT])
+@pytest.mark.parametrize("before", [0, 1, 2 * EXACT])
+def test_many_values_at_once_are_counted_as_one_by_one(different: int, before: int) -> None:
+    """Whether they are few or many different ones, and whatever was there before; each of them twice."""
+    earlier, values = [0.5 + n / 3 for n in range(before)], [1 + n / 7 for n in range(different)] * 2
+    at_once, singly = datum_of(earlier), datum_of(earlier)
+    at_once.values()
+    at_once.add_all(values)
+    for value in values:
+        singly.add(value)
+    assert at_once.values() == singly.values()
+    assert sum(times for _, times in at_once.values()) == at_once.count == before + 2 * different
+
+
 def test_few_exact_values_and_many_bucketed_ones_merge_to_buckets() -> None:
     """Whichever takes in the other."""
     few, many = [1.001, 500.5], [1 + n / 7 for n in range(5000)]

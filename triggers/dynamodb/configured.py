@@ -10,7 +10,17 @@ from triggers.dynamodb.expiring import Expirations
 from triggers.dynamodb.keeping import KeptTable
 from triggers.dynamodb.keys import place_in_index, place_of_item
 from triggers.dynamodb.reading import ReadingTable
-from triggers.dynamodb.schema import Index, IndexSchema, KeyLike, KeySchema, check_view_type, index_schema, table_schema
+from triggers.dynamodb.schema import (
+    Index,
+    IndexSchema,
+    KeyLike,
+    KeySchema,
+    check_expiry_attribute,
+    check_shards,
+    check_view_type,
+    index_schema,
+    table_schema,
+)
 from triggers.dynamodb.stream import Stream
 from triggers.dynamodb.values import item_size
 
@@ -66,8 +76,7 @@ class ConfiguredTable(ReadingTable):
     def begin_stream(self, view_type: str, *, shards: int = 1) -> Stream:
         """The same, for whoever has asked for the permission."""
         check_view_type(view_type)
-        if not 1 <= shards <= 100:
-            raise ValidationError.member(shards, "shards", "Member must have value between 1 and 100")
+        check_shards(shards)
         self._check_exists()
         if self._stream is not None:
             raise ValidationError(f"Table already has an enabled stream: TableName: {self.name}")
@@ -114,10 +123,8 @@ class ConfiguredTable(ReadingTable):
     def set_time_to_live(self, attribute: str | None) -> None:
         """The same, for whoever has asked for the permission."""
         self._check_exists()
-        if attribute is not None and not 1 <= len(attribute) <= 255:
-            raise ValidationError.member(
-                attribute, "timeToLiveSpecification.attributeName", "Member must have length between 1 and 255"
-            )
+        if attribute is not None:
+            check_expiry_attribute(attribute)
         if attribute is None and self._expiry_attribute is None:
             raise ValidationError("TimeToLive is already disabled")
         if attribute is not None and self._expiry_attribute is not None:

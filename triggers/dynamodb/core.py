@@ -73,11 +73,10 @@ class TableCore:
         self._exchange(place, before, after)
         stream, written = self._stream, None
         if stream is not None:
-            old, new = (None if stored is None else stored.item for stored in (before, after))
-            some = new if new is not None else old
+            some = after if after is not None else before
             assert some is not None
-            keys = self._schema.key.of(some)
-            written = stream.append(hash_of(place[0]), keys, old, new, is_expiry=is_expiry, cause=cause)
+            keys = self._schema.key.of(some.item)
+            written = stream.append(hash_of(place[0]), keys, before, after, is_expiry=is_expiry, cause=cause)
         if self._kept is not None:
             undo = partial(self._undo, place, before, after, written)
             self._kept.changed(

@@ -11,6 +11,7 @@ from triggers.dynamodb.values import Item, copied_item, item_size, to_json
 
 if TYPE_CHECKING:
     from eventbus.telemetry.trace import Cause
+    from triggers.dynamodb.collection import Stored
 
 INSERT, MODIFY, REMOVE = "INSERT", "MODIFY", "REMOVE"
 
@@ -31,6 +32,7 @@ class StreamRecord:
     """Whether time to live deleted the item."""
     cause: Cause | None
     """The trace's node of whoever wrote it."""
+    _size: int | None = None
 
     @property
     def group(self) -> str:
@@ -40,7 +42,9 @@ class StreamRecord:
     @property
     def size(self) -> int:
         """Bytes by the rules for items: keys and images."""
-        return sum(item_size(part) for part in (self.keys, self.old, self.new) if part is not None)
+        if self._size is None:  # it comes out of a store
+            self._size = sum(item_size(part) for part in (self.keys, self.old, self.new) if part is not None)
+        return self._size
 
     @property
     def sequence_number(self) -> str:
@@ -49,14 +53,17 @@ class StreamRecord:
 
 
 def record_of(
-    view_type: str, sequence: int, at: float, keys: Item, old: Item | None, new: Item | None, *,
+    view_type: str, sequence: int, at: float, keys: Item, old: Stored | None, new: Stored | None, *,
     is_expiry: bool, cause: Cause | None,
 ) -> StreamRecord:  # fmt: skip
     """The record of a change, with the images of this view type."""
     name = INSERT if old is None else REMOVE if new is None else MODIFY
     shown_old = old if view_type in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES") else None
     shown_new = new if view_type in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES") else None
-    return StreamRecord(sequence, at, name, keys, shown_old, shown_new, is_expiry, cause)
+    old_item, old_size = (None, 0) if shown_old is None else (shown_old.item, shown_old.size)
+    new_item, new_size = (None, 0) if shown_new is None else (shown_new.item, shown_new.size)
+    size = item_size(keys) + old_size + new_size
+    return StreamRecord(sequence, at, name, keys, old_item, new_item, is_expiry, cause, size)
 
 
 def event_id(stream_arn: str, record: StreamRecord) -> str:

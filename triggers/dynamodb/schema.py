@@ -129,7 +129,7 @@ def table_schema(name: str, key: KeySchema, indexes: Iterable[IndexSchema]) -> T
 
 def check_name(name: object, member: str) -> None:
     """Refuse a name that no table or index can have."""
-    if not _is_name(str(name)):
+    if not isinstance(name, str) or not _is_name(name):
         raise ValidationError.member(
             name,
             member,
@@ -145,6 +145,9 @@ def key_schema(key: KeyLike, *, sort_only_of: KeySchema | None = None) -> KeySch
     elif isinstance(key, Mapping):
         types = dict(key)
     else:
+        given: object = key
+        if not isinstance(given, Iterable):
+            raise ValidationError(f'{key!r} is no key; pass key="id", key=("pk", "sk") or key={{"pk": "S", "sk": "N"}}')
         names = list(key)
         types = dict.fromkeys(names, "S")
         if len(types) != len(names):
@@ -164,11 +167,12 @@ def checked_key(types: Mapping[str, str]) -> KeySchema:
             'pass key="id", key=("pk", "sk") or key={"pk": "S", "sk": "N"}'
         )
     for name, kind in types.items():
-        if not 1 <= len(name) <= 255:
+        given: object = name
+        if not isinstance(given, str) or not 1 <= len(name) <= 255:
             raise ValidationError.member(
                 name, "keySchema.1.member.attributeName", "Member must have length between 1 and 255"
             )
-        if kind not in SCALARS:
+        if kind not in tuple(SCALARS):  # which may be asked for what cannot be hashed
             raise ValidationError.member(
                 kind,
                 "attributeDefinitions.1.member.attributeType",
@@ -183,6 +187,9 @@ def index_schema(name: str, index: Index | KeyLike, *, local_to: KeySchema | Non
     key = key_schema(index.key, sort_only_of=local_to)
     if isinstance(index.projection, str):
         return checked_index(name, key, local_to is not None, index.projection, ())
+    names: object = index.projection
+    if not isinstance(names, Iterable) or not all(isinstance(one, str) for one in index.projection):
+        raise ValidationError(f'projection={names!r}: "ALL", "KEYS_ONLY", or the names of attributes')
     return checked_index(name, key, local_to is not None, "INCLUDE", tuple(index.projection))
 
 
@@ -201,6 +208,20 @@ def checked_index(
     if len(attributes) > _MAX_NON_KEY_ATTRIBUTES:
         raise ValidationError.of(f"at most {_MAX_NON_KEY_ATTRIBUTES} NonKeyAttributes can be included")
     return IndexSchema(name, key, is_local, projection, attributes)
+
+
+def check_expiry_attribute(attribute: object) -> None:
+    """Refuse what can be no attribute of a time to live."""
+    if not isinstance(attribute, str) or not 1 <= len(attribute) <= 255:
+        raise ValidationError.member(
+            attribute, "timeToLiveSpecification.attributeName", "Member must have length between 1 and 255"
+        )
+
+
+def check_shards(shards: object) -> None:
+    """Refuse a number of shards that no stream here has."""
+    if isinstance(shards, bool) or not isinstance(shards, int) or not 1 <= shards <= 100:
+        raise ValidationError.member(shards, "shards", "Member must have value between 1 and 100")
 
 
 def check_view_type(view_type: object) -> str:

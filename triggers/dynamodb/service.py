@@ -20,6 +20,8 @@ from triggers.dynamodb.schema import (
     Index,
     KeyLike,
     TableSchema,
+    check_expiry_attribute,
+    check_shards,
     check_view_type,
     index_schema,
     key_schema,
@@ -108,6 +110,9 @@ class DynamoDB:
 
         Raises ResourceInUse if there is one of this name, ValidationError for what cannot be; nothing is made then.
         """
+        for option, given in (("indexes", indexes), ("local_indexes", local_indexes)):
+            if not isinstance(given, Mapping | None):
+                raise ValidationError(f"{option}={given!r}: a mapping of names to keys is needed")
         arn = self.arn.removesuffix("*") + str(name)
         self.bus.authorize("dynamodb:CreateTable", arn, None, f'"{arn}"')
         table_key = key_schema(key)
@@ -127,8 +132,11 @@ class DynamoDB:
         """The same with a schema, for whoever has asked for the permission."""
         if schema.name in self._tables:
             raise already_exists(schema.name)
+        check_shards(shards)
         if view_type is not None:
             check_view_type(view_type)
+        if time_to_live is not None:
+            check_expiry_attribute(time_to_live)
         if self._keeping is not None:
             KeptTable(self._keeping, schema.name).declared(schema)
         table = Table(self, schema)

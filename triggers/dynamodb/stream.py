@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.clock import Timer
     from eventbus.telemetry.trace import Cause
+    from triggers.dynamodb.collection import Stored
     from triggers.dynamodb.keeping import KeptTable
     from triggers.dynamodb.schema import TableSchema
     from triggers.dynamodb.values import Item
@@ -38,6 +40,8 @@ class Stream:
 
     stream_kind = "dynamodb"
     retention = RETENTION
+    is_deleted = False
+    """No stream is: what is in it can be read until it is 24 hours old, and another one has another ARN."""
 
     def __init__(
         self,
@@ -88,7 +92,7 @@ class Stream:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def append(
-        self, key_hash: int, keys: Item, old: Item | None, new: Item | None, *, is_expiry: bool, cause: Cause | None
+        self, key_hash: int, keys: Item, old: Stored | None, new: Stored | None, *, is_expiry: bool, cause: Cause | None
     ) -> tuple[Shard, StreamRecord]:
         """Add the record of a change, in the step of the change."""
         record = record_of(
@@ -193,6 +197,10 @@ class Stream:
         """For `function.poll(table.stream)`: create the event source mapping."""
         return poll_stream(self._bus, self, function, **options)
 
+    def polled(self) -> Stream:
+        """Called by mappings: the stream as pollers see it."""
+        return self
+
     # -- DynamoDB Streams' own operations -----------------------------------------------------------------------------
 
     def describe(self, *, limit: int = 100, exclusive_start_shard_id: str | None = None) -> dict[str, Any]:
@@ -296,6 +304,9 @@ def _start(shard: Shard, iterator_type: str, sequence_number: str | None, timest
     if iterator_type == "LATEST":
         return max(shard.latest, shard.starts_at)
     if timestamp is not None:
+        given: object = timestamp
+        if not isinstance(given, int | float) or not math.isfinite(timestamp):
+            raise ValidationError(f"timestamp={timestamp!r}: seconds since the epoch are needed")
         return shard.position_at(timestamp)
     text = str(sequence_number)
     if not (text.isascii() and text.isdigit() and len(text) <= 40):

@@ -346,6 +346,10 @@ class Table(ConfiguredTable):
             )
         return self.stream.poll_into(function, **options)
 
+    def polled(self) -> Any:
+        """Its stream: mappings know it by the stream's own ARN."""
+        return self.stream
+
 
 def _looks_typed(value: Any) -> bool:
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in TYPES

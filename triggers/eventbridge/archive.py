@@ -14,7 +14,7 @@ import attrs
 
 from eventbus.delivery.payload import as_text, decode, encode
 from eventbus.telemetry.trace import Cause
-from triggers.eventbridge.configured import check_archive, compiled
+from triggers.eventbridge.configured import check_archive, check_description, compiled
 from triggers.eventbridge.errors import NotValid
 from triggers.eventbridge.events import BusEvent, instant
 from triggers.keeping import as_row, from_row, nothing, number_key, rows_of
@@ -44,6 +44,7 @@ class Archive:
         self.retention_days = retention_days
         self.description = description
         self.created_at = self._bus.clock.now()
+        self.is_deleted = False
         self._kept: list[bytes] = []
         """Rows of what came while there was no store to keep them in."""
         self._keeping: Keeping | None = None
@@ -101,6 +102,7 @@ class Archive:
         """Change what is given, for events to come: UpdateArchive. Raises NotValid or InvalidEventPattern."""
         days = self.retention_days if retention_days is None else retention_days
         check_archive(self.name, days)
+        check_description(self.description if description is None else description)
         pattern = self.pattern if event_pattern is None else compiled(event_pattern)
         self.pattern, self.retention_days = pattern, days
         self.description = self.description if description is None else description
@@ -108,6 +110,7 @@ class Archive:
     def delete(self) -> None:
         """Delete the archive and its events: DeleteArchive."""
         self.event_bus.remove_archive(self)
+        self.is_deleted = True
         self._kept.clear()
         if self._keeping is not None:
             for key, _ in list(rows_of(self._space, self.name)):
@@ -171,7 +174,9 @@ class Replay:
     """ARNs of the rules that get the events; empty for all."""
     started_at: float
     state: str = "STARTING"
-    """STARTING, RUNNING, CANCELLING, COMPLETED or CANCELLED."""
+    """STARTING, RUNNING, CANCELLING, COMPLETED, CANCELLED or FAILED."""
+    state_reason: str | None = None
+    """Why it failed."""
     last_replayed_at: float | None = None
     """The time of the latest event that was put in."""
     ended_at: float | None = None
@@ -201,6 +206,8 @@ class Replay:
             "EventEndTime": self.end,
             "ReplayStartTime": self.started_at,
         }
+        if self.state_reason is not None:
+            document["StateReason"] = self.state_reason
         if self.last_replayed_at is not None:
             document["EventLastReplayedTime"] = self.last_replayed_at
         if self.ended_at is not None:
@@ -211,6 +218,10 @@ class Replay:
         """Put the events in, slice by slice, as fast as the queues take them."""
         event_bus = self.archive.event_bus
         bus = event_bus.bus
+        if self.archive.is_deleted:
+            self.state, self.state_reason = "FAILED", f"Archive {self.archive.name} does not exist."
+            self.ended_at = bus.clock.now()
+            return
         for events in self.archive.events(self.start, self.end):
             if not await bus.turn() or self.state == "CANCELLING":
                 break

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _BUS_NAME: Final = re.compile(r"[.\-_A-Za-z0-9]{1,256}", re.ASCII)
 _RULE_NAME: Final = re.compile(r"[.\-_A-Za-z0-9]{1,64}", re.ASCII)
 _ARCHIVE_NAME: Final = re.compile(r"[.\-_A-Za-z0-9]{1,48}", re.ASCII)
+LONGEST_DESCRIPTION: Final = 512
+"""Characters (EventBridge and Scheduler API references, 2026)."""
+_CONDITION: Final = {"Type", "Key", "Value"}
 _ALLOWED: Final = "letters, digits, dots, hyphens and underscores"
 
 
@@ -82,14 +85,17 @@ class ConfiguredBus:
         `condition` is `{"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": ...}`.
         """
         self.may("events:PutPermission")
-        if not re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", statement_id):
+        if not re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", str(statement_id)):
             raise NotValid(f"StatementId {statement_id!r} is not valid", mend="1 to 64 letters, digits, - and _")
-        if principal != "*" and not re.fullmatch(r"\d{12}", principal):
+        if principal != "*" and not re.fullmatch(r"\d{12}", str(principal)):
             raise NotValid(f"Principal {principal!r} is not valid", mend='give an account id, or "*"')
         named = principal if principal == "*" else {"AWS": f"arn:aws:iam::{principal}:root"}
         statement: dict[str, Any] = {"Sid": statement_id, "Effect": "Allow", "Principal": named, "Action": action}
         statement["Resource"] = self.arn
         if condition is not None:
+            given: object = condition
+            if not isinstance(given, Mapping) or given.keys() != _CONDITION:
+                raise NotValid("Parameter Condition is not valid.", mend="it has Type, Key and Value, and nothing else")
             statement["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
         kept = [s for s in self._statements() if s.get("Sid") != statement_id]
         self.access.set({"Version": "2012-10-17", "Statement": [*kept, statement]})
@@ -139,6 +145,16 @@ def check_archive(name: object, retention_days: object) -> None:
     _checked(name, _ARCHIVE_NAME, "ArchiveName", 48)
     if isinstance(retention_days, bool) or not isinstance(retention_days, int) or retention_days < 0:
         raise NotValid(f"Parameter RetentionDays is not valid: {retention_days!r}.", mend="0 keeps events for good")
+
+
+def check_description(description: object) -> str:
+    """A description that anything of EventBridge can have."""
+    if not isinstance(description, str) or len(description) > LONGEST_DESCRIPTION:
+        raise NotValid(
+            f"1 validation error detected: Value {description!r} at 'description' failed to satisfy constraint: Member "
+            f"must have length less than or equal to {LONGEST_DESCRIPTION}"
+        )
+    return description
 
 
 def check_replay_name(name: str) -> str:

@@ -82,6 +82,9 @@ class EventBridgeBus(RuledBus):
         except NotJSON as error:
             raise NotValid("Detail is malformed.", mend=str(error)) from None
         entry: dict[str, Any] = {"Source": source, "DetailType": detail_type, "Detail": text}
+        given: object = resources
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise NotValid(f"Resources is {given!r}, and not a list of texts.")
         entry |= {"Resources": list(resources)} | ({} if time is None else {"Time": time})
         [result] = self.put_events_nowait([entry]).entries
         if result.event_id is None:
@@ -209,6 +212,7 @@ class EventBridgeBus(RuledBus):
         if self.is_deleted:
             raise self.unknown(self.name)
         configured.check_archive(name, retention_days)
+        configured.check_description(description)
         self.bus.authorize("events:CreateArchive", self.arn, None, self.label)
         if name in self._service.archives:
             raise AlreadyExists(f"Archive {name} already exists.")

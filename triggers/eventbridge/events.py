@@ -21,6 +21,7 @@ REQUEST_LIMIT: Final = 1_048_576
 _TIME_SIZE: Final = 14
 _LONGEST_DETAIL_TYPE: Final = 128
 _KEYS: Final = {"Time", "Source", "Resources", "DetailType", "Detail", "EventBusName", "TraceHeader"}
+_TEXTS: Final = ("Source", "DetailType", "Detail", "EventBusName", "TraceHeader")
 _REQUIRED: Final = ("id", "detail-type", "source", "account", "time", "region")
 
 
@@ -79,6 +80,9 @@ def _shown(entry: PutEventsEntryResult) -> dict[str, str]:
 
 def check_request(entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The entries of a request as a list, if the request as a whole can be taken. Raises NotValid."""
+    given: object = entries
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise NotValid("Parameter Entries is not valid.", mend=f"give a list of entries, not {given!r}")
     batch = list(entries)
     if not 1 <= len(batch) <= MOST_ENTRIES:
         bound, limit = ("greater", 1) if not batch else ("less", MOST_ENTRIES)
@@ -93,6 +97,10 @@ def check_request(entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any
                 f"Entry {position} is not valid: {entry!r}",
                 mend=f"an entry is a mapping of {', '.join(sorted(_KEYS))}",
             )
+        for key in _TEXTS:
+            if not isinstance(entry.get(key), str | None):
+                mend = "json.dumps makes one of a mapping" if key == "Detail" else None
+                raise NotValid(f"Entry {position} is not valid: {key} is {entry[key]!r}, and not a text.", mend=mend)
     if sum(map(entry_size, batch)) >= REQUEST_LIMIT:
         raise NotValid("Total size of the entries in the request is over the limit.")
     return batch
@@ -100,7 +108,9 @@ def check_request(entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any
 
 def entry_size(entry: Mapping[str, Any]) -> int:
     """Bytes of an entry as EventBridge counts them: its texts in UTF-8, and 14 for a time."""
-    texts = [entry.get("Source"), entry.get("DetailType"), entry.get("Detail"), *(entry.get("Resources") or ())]
+    resources = entry.get("Resources")
+    texts = [entry.get("Source"), entry.get("DetailType"), entry.get("Detail")]
+    texts += resources if isinstance(resources, list | tuple) else ()
     size = sum(len(text.encode(errors="replace")) for text in texts if isinstance(text, str))
     return size + (_TIME_SIZE if entry.get("Time") is not None else 0)
 
@@ -117,7 +127,7 @@ def refusal(entry: Mapping[str, Any]) -> PutEventsEntryResult | None:
         reason = f"DetailType is longer than {_LONGEST_DETAIL_TYPE} characters."
         return _invalid(f"Parameter DetailType is not valid. Reason: {reason}")
     resources = entry.get("Resources") or ()
-    if isinstance(resources, str) or not all(isinstance(resource, str) for resource in resources):
+    if not isinstance(resources, list | tuple) or not all(isinstance(resource, str) for resource in resources):
         return _invalid("Parameter Resources is not valid. Reason: Resources is a list of texts.")
     if entry["Source"].startswith("aws."):
         return PutEventsEntryResult(

@@ -73,6 +73,8 @@ def next_after(
 
 def parse_rule_schedule(text: str) -> Expression:
     """Read the ScheduleExpression of a rule, `rate(...)` or `cron(...)`. Raises InvalidExpression."""
+    if not _is_text(text):
+        raise InvalidExpression(f"{text!r} is not a text")
     if (rate := _RATE.fullmatch(text)) is not None:
         if (rate[1] == "1") == bool(rate[3]):
             raise InvalidExpression(f"{text}: the unit is singular for 1 and plural for every other number")
@@ -87,6 +89,8 @@ def parse_schedule(text: str) -> Expression:
 
     It takes the plural for 1 as well.
     """
+    if not _is_text(text):
+        raise InvalidExpression(f"{text!r} is not a text")
     if (at := _AT.fullmatch(text)) is not None:
         try:
             return At(datetime.fromisoformat(at[1]))
@@ -101,11 +105,15 @@ def parse_schedule(text: str) -> Expression:
     raise InvalidExpression(reason.replace("is neither rate", "is neither at(yyyy-mm-ddThh:mm:ss), rate"))
 
 
+def _is_text(text: object) -> bool:
+    return isinstance(text, str)
+
+
 def parse_zone(name: str) -> tzinfo:
     """The time zone with this IANA name. Raises InvalidExpression."""
     if name == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
+    except (TypeError, ValueError, OSError, LookupError):
         raise InvalidExpression(f"{name!r} is not the name of a time zone; one reads Europe/Berlin") from None

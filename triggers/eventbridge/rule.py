@@ -146,10 +146,10 @@ class Rule:
 
         `find_role` gives the role of a target's RoleArn. Raises NotValid or LimitExceeded.
         """
-        chosen = [
-            parse_target(target, self.source, self._assumed, find_role(str(target.get("RoleArn"))))
-            for target in targets
-        ]
+        given: object = targets
+        if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+            raise NotValid("Parameter Targets is not valid.", mend=f"give a list of targets, not {given!r}")
+        chosen = [parse_target(target, self.source, self._assumed, find_role(_role_arn(target))) for target in targets]
         if not chosen:
             raise NotValid("Parameter Targets is not valid.", mend="give at least one target")
         self._put(chosen, grant=False)
@@ -157,6 +157,9 @@ class Rule:
 
     def remove_targets(self, ids: Iterable[str]) -> dict[str, Any]:
         """Remove targets by their ids: RemoveTargets. What is under way to them is not delivered any more."""
+        given: object = ids
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise NotValid("Parameter Ids is not valid.", mend=f"give a list of ids, not {given!r}")
         self._allowed("events:RemoveTargets")
         failed = [
             {"TargetId": id, "ErrorCode": "ResourceNotFoundException", "ErrorMessage": f"Target {id} does not exist."}
@@ -351,6 +354,10 @@ class RuleDelivery(TargetDelivery):
         return as_row(
             [self.id, self.begun_at, self.event.at, is_text], body.encode() if isinstance(body, str) else body
         )
+
+
+def _role_arn(target: object) -> str:
+    return str(target.get("RoleArn")) if isinstance(target, Mapping) else ""
 
 
 def checked_state(state: str) -> str:

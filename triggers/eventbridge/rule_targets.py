@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -12,13 +11,14 @@ import attrs
 from eventbus.arn import is_arn
 from eventbus.delivery.payload import as_text, encode
 from eventbus.delivery.targets import Source
+from eventbus.errors import ConfigurationError
 from eventbus.iam.roles import Role
 from triggers.eventbridge.delivery import Route
 from triggers.eventbridge.errors import NotValid
 from triggers.eventbridge.events import BusEvent
 from triggers.eventbridge.paths import MISSING, JSONPath, parse_path
 from triggers.eventbridge.retrying import RetryPolicy
-from triggers.eventbridge.transforming import Input, WholeEvent, parse_input
+from triggers.eventbridge.transforming import Input, WholeEvent, json_text, parse_input
 
 _ID: Final = re.compile(r"[.\-_A-Za-z0-9]{1,64}", re.ASCII)
 _SERVICES: Final = {
@@ -32,6 +32,14 @@ _KEYS: Final = {
     "Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "RetryPolicy", "DeadLetterConfig",
     "SqsParameters", "KinesisParameters",
 }  # fmt: skip
+_INNER: Final = {
+    "InputTransformer": {"InputPathsMap", "InputTemplate"},
+    "RetryPolicy": {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"},
+    "DeadLetterConfig": {"Arn"},
+    "SqsParameters": {"MessageGroupId"},
+    "KinesisParameters": {"PartitionKeyPath"},
+}
+_ONLY: Final = {"SqsParameters": ("queue", "group_id"), "KinesisParameters": ("stream", "partition_key_path")}
 
 
 @attrs.frozen(eq=False)
@@ -123,7 +131,7 @@ def target_document(
     document: dict[str, Any] = {
         "Id": id or default_id(arn),
         "Arn": arn,
-        "Input": input if input is None or isinstance(input, str) else json.dumps(input),
+        "Input": json_text(input),
         "InputPath": input_path,
         "InputTransformer": input_transformer,
         "RetryPolicy": {
@@ -144,10 +152,7 @@ def parse_target(
 
     Raises NotValid with AWS's text where it is known.
     """
-    if not document.keys() <= _KEYS:
-        raise NotValid(
-            f"Target is not valid: {document!r}", mend=f"a target is a mapping of {', '.join(sorted(_KEYS))}"
-        )
+    _check_shape(document)
     target_id, arn = document.get("Id"), document.get("Arn")
     if not isinstance(target_id, str) or not _ID.fullmatch(target_id):
         raise NotValid(
@@ -173,8 +178,32 @@ def parse_target(
     )
 
 
+def _check_shape(document: object) -> None:
+    """Refuse what is misspelt: a dead-letter queue that isn't there would show when events are lost."""
+    if not isinstance(document, Mapping) or not document.keys() <= _KEYS:
+        raise NotValid(
+            f"Target is not valid: {document!r}", mend=f"a target is a mapping of {', '.join(sorted(_KEYS))}"
+        )
+    for name, keys in _INNER.items():
+        value = document.get(name)
+        if value is not None and not (isinstance(value, Mapping) and value.keys() <= keys):
+            raise NotValid(
+                f"Parameter {name} is not valid: {value!r}.", mend=f"it is a mapping of {', '.join(sorted(keys))}"
+            )
+
+
 def _check_kind(document: Mapping[str, Any], target_id: str, arn: str, kind: str) -> None:
     is_fifo = arn.endswith(".fifo")
+    for name, (only, option) in _ONLY.items():
+        if document.get(name) is None:
+            continue
+        if kind != only:
+            raise NotValid(
+                f"Parameter(s) {name} not valid for target: {target_id}.",
+                mend=f"{option}= is for a {only}",
+            )
+        if not all(isinstance(value, str) for value in document[name].values()):
+            raise NotValid(f"Parameter {name} is not valid: {document[name]!r}.", mend=f"{option}= is a text")
     if kind == "queue" and is_fifo and not (document.get("SqsParameters") or {}).get("MessageGroupId"):
         raise NotValid(f"Parameter(s) SqsParameters must be specified for target: {target_id}.", mend="pass group_id=")
     if kind == "topic" and is_fifo:
@@ -185,6 +214,9 @@ def _check_kind(document: Mapping[str, Any], target_id: str, arn: str, kind: str
 
 def _role_of(document: Mapping[str, Any], target_id: str, arn: str, kind: str, role: Role | None) -> Role | None:
     named = document.get("RoleArn")
+    given: object = role
+    if given is not None and not isinstance(given, Role):
+        raise ConfigurationError(f'role={given!r}: a role is needed, such as bus.roles["..."]')
     if kind == "function":
         return None  # EventBridge invokes functions by their resource policy, whatever the target says
     if role is None and named is not None:

@@ -92,7 +92,7 @@ class RuledBus(ConfiguredBus, ABC):
             schedule=None if schedule is None else configured.parsed_schedule(schedule),
             schedule_expression=schedule,
             state=checked_state(state),
-            description=description,
+            description=configured.check_description(description),
         )
 
     def change_rule(self, rule: Rule, settings: RuleSettings) -> None:

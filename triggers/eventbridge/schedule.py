@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -12,12 +11,13 @@ from eventbus.errors import ConfigurationError
 from eventbus.functions.configuration import handler_name
 from eventbus.iam.roles import Role
 from triggers.eventbridge.delivery import Deliveries, MetricNames
-from triggers.eventbridge.errors import ScheduleConflict, ScheduleNotFound, ScheduleNotValid
+from triggers.eventbridge.errors import NotValid, ScheduleConflict, ScheduleNotFound, ScheduleNotValid
 from triggers.eventbridge.expressions import InvalidExpression, parse_schedule, parse_zone
 from triggers.eventbridge.keeping import Keeping
 from triggers.eventbridge.retrying import RetryPolicy
 from triggers.eventbridge.schedule_settings import ScheduleSettings, check, check_name, checked_instant, next_run
 from triggers.eventbridge.timetable import NamedSchedule, Run
+from triggers.eventbridge.transforming import json_text
 from triggers.looking_up import named
 
 if TYPE_CHECKING:
@@ -299,6 +299,9 @@ class Schedule:
             parse_zone(timezone)
         except InvalidExpression as error:
             raise ScheduleNotValid("The ScheduleExpressionTimezone is not valid.", mend=str(error)) from None
+        given: object = role
+        if given is not None and not isinstance(given, Role):
+            raise ConfigurationError(f'role={given!r}: a role is needed, such as bus.roles["..."]')
         chosen = self.role if role is None else role
         if not chosen.can_be_assumed_by(PRINCIPAL):
             raise ScheduleNotValid(
@@ -312,7 +315,7 @@ class Schedule:
             role=chosen,
             source=self._assumed(chosen, name, is_own=role is None),
             timezone=timezone,
-            input=None if input is None else input if isinstance(input, str) else json.dumps(input),
+            input=_text_of(input),
             start=checked_instant("StartDate", start),
             end=checked_instant("EndDate", end),
             dead_letter_arn=None if dead_letter is None else self._arn(dead_letter),
@@ -387,3 +390,11 @@ class Schedule:
                     number=number,
                 )
             )
+
+
+def _text_of(value: Any) -> str | None:
+    """What stands for an input: a text as it is, the JSON of anything else."""
+    try:
+        return json_text(value)
+    except NotValid as error:
+        raise ScheduleNotValid(error.message, mend=error.mend) from None

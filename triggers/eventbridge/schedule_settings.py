@@ -16,6 +16,7 @@ from triggers.eventbridge.events import instant
 from triggers.eventbridge.expressions import Expression, Rate, next_after, parse_zone
 from triggers.eventbridge.retrying import RetryPolicy
 
+LONGEST_DESCRIPTION: Final = 512
 LONGEST_WINDOW: Final = 1_440
 _NAME: Final = re.compile(r"[0-9a-zA-Z\-_.]{1,64}", re.ASCII)
 _INSTANT: Final = 1e-3
@@ -85,6 +86,12 @@ def checked_instant(parameter: str, value: float | datetime | str | None) -> flo
 
 def check(settings: ScheduleSettings) -> None:
     """Refuse what AWS refuses about a schedule as a whole."""
+    for parameter in ("description", "group_id", "partition_key", "detail_type", "event_source"):
+        value: object = getattr(settings, parameter)
+        if not isinstance(value, str) and (value is not None or parameter == "description"):
+            raise ScheduleNotValid(f"{parameter} is not valid: {value!r}.", mend="it is a text")
+    if len(settings.description) > LONGEST_DESCRIPTION:
+        raise ScheduleNotValid(f"Description is longer than {LONGEST_DESCRIPTION} characters.")
     arn = settings.target_arn
     window: object = settings.flexible_window
     if window is not None and not (type(window) is int and 1 <= window <= LONGEST_WINDOW):
@@ -95,9 +102,9 @@ def check(settings: ScheduleSettings) -> None:
         ("State", settings.state, ("ENABLED", "DISABLED")),
         ("ActionAfterCompletion", settings.action_after_completion, ("NONE", "DELETE")),
     )
-    for parameter, value, accepted in choices:
-        if value not in accepted:
-            raise ScheduleNotValid(f"{parameter} is not valid: {value!r}.", mend=f"accepted are {', '.join(accepted)}")
+    for parameter, choice, accepted in choices:
+        if choice not in accepted:
+            raise ScheduleNotValid(f"{parameter} is not valid: {choice!r}.", mend=f"accepted are {', '.join(accepted)}")
     if settings.start is not None and settings.end is not None and settings.start >= settings.end:
         raise ScheduleNotValid("The EndDate you specify must come after the StartDate.")
     if (problem := settings.retry_policy.problem()) is not None:

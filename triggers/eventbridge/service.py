@@ -97,6 +97,7 @@ class EventBridge:
         arn = self.default.arn.removesuffix("default") + str(name)
         self.bus.authorize("events:CreateEventBus", arn, None, f'"{arn}"')
         configured.check_bus_name(name)
+        configured.check_description(description)
         if name in self._buses:
             raise AlreadyExists(f"Event bus {name} already exists.")
         if len(self._buses) >= MOST_BUSES:
@@ -185,7 +186,7 @@ class EventBridge:
         pattern = configured.compiled(event_pattern)
         try:
             document = parse(event) if isinstance(event, str) else dict(event)
-        except ValueError:
+        except (TypeError, ValueError):
             document = None
         if not isinstance(document, dict) or not all(key in document for key in _ENVELOPE):
             raise NotValid("Parameter Event is not valid.", mend=f"an event has {', '.join(_ENVELOPE)}")
@@ -229,7 +230,7 @@ class EventBridge:
         to = destination if destination is None or isinstance(destination, str) else destination.arn
         if to not in (None, chosen.event_bus.arn):
             raise NotValid("Parameter Destination.Arn is not valid. Reason: Cross event bus replay is not permitted.")
-        arns = frozenset(rule if isinstance(rule, str) else rule.arn for rule in rules)
+        arns = _filter_arns(rules, chosen.event_bus)
         replay = Replay(name, arn, chosen, first, last, arns, self.bus.clock.now())
         replay.cause = self.bus.note("start_replay", chosen, name)
         self._replays[name] = replay
@@ -275,6 +276,21 @@ class EventBridge:
             event_bus.begin(keeping)
         if keeping is not None:
             keeping.warn()
+
+
+def _filter_arns(rules: Iterable[Rule | str], event_bus: EventBridgeBus) -> frozenset[str]:
+    """The ARNs of the rules that a replay is limited to, which the event bus has."""
+    given: object = rules
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise NotValid("Parameter Destination.FilterArns is not valid.", mend=f"give a list of rules, not {given!r}")
+    arns = frozenset(rule if isinstance(rule, str) else rule.arn for rule in rules)
+    if unknown := sorted(arns - {rule.arn for rule in event_bus.rules}):
+        raise NotValid(
+            f"Parameter Destination.FilterArns is not valid. Reason: Rule {unknown[0]} does not exist on EventBus "
+            f"{event_bus.name}.",
+            mend="give rules, or their ARNs",
+        )
+    return arns
 
 
 def _facts(entry: Mapping[str, Any]) -> Facts:

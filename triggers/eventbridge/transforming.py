@@ -136,6 +136,16 @@ def parse_input(target_id: str, document: Mapping[str, Any]) -> Input:
     return WholeEvent()
 
 
+def json_text(value: Any) -> str | None:
+    """What stands for an input: a text as it is, the JSON of anything else. Raises NotValid for what has none."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise NotValid("Input is not valid", mend=f"give a JSON value, or a text: {error}") from None
+
+
 def checked_input(text: object, target_id: str) -> str:
     """A constant input: JSON text of up to 8,192 characters."""
     if not isinstance(text, str) or len(text) > LONGEST_INPUT:
@@ -162,6 +172,10 @@ def _template(target_id: str, document: object) -> Template:
     text, paths = document["InputTemplate"], document.get("InputPathsMap") or {}
     if not 1 <= len(text) <= LONGEST_INPUT:
         raise NotValid(f"InputTemplate for target {target_id} must have 1 to {LONGEST_INPUT} characters.")
+    if not isinstance(paths, Mapping) or not all(isinstance(one, str) for pair in paths.items() for one in pair):
+        raise NotValid(
+            f"InputPathsMap for target {target_id} is not valid: {paths!r}.", mend="it is a mapping of names to paths"
+        )
     if len(paths) > MOST_PATHS:
         raise NotValid(f"InputPathsMap for target {target_id} must have at most {MOST_PATHS} entries.")
     for name in paths:

@@ -103,7 +103,7 @@ def _request(scope: Scope) -> Request:
         method=scope["method"].upper(),
         path=path,
         query=scope.get("query_string", b"").decode("latin-1"),
-        headers=Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        headers=Headers((name.decode("latin-1"), _text(value)) for name, value in scope["headers"]),
         source_ip=client[0] if client else "127.0.0.1",
         protocol=f"HTTP/{scope.get('http_version', '1.1')}",
         scheme=scheme,
@@ -163,14 +163,15 @@ async def _send_stream(answer: Streamed, method: str, send: Send) -> None:
 
 
 def _head(response: Response) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode("latin-1"), _bytes(value)) for name, value in response.headers.items_in_order]
+    return [(name.lower().encode("latin-1"), value.encode("utf-8")) for name, value in response.headers.items_in_order]
 
 
-def _bytes(value: str) -> bytes:
+def _text(value: bytes) -> str:
+    """A header's value: UTF-8, as it goes out, or else Latin-1, which every value can be read as."""
     try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogatepass")
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 async def _serve_lifespan(buses: list[EventBus], receive: Receive, send: Send) -> None:

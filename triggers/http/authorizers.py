@@ -15,6 +15,7 @@ import anyio
 from eventbus.delivery.targets import Source, Target
 from eventbus.errors import AWSError, BusClosed
 from eventbus.telemetry.trace import Cause
+from triggers.http.checks import is_number
 from triggers.http.errors import BadRequest
 from triggers.http.events import Call
 from triggers.http.grants import BadAnswer, Grant, read_policy, read_simple
@@ -49,8 +50,11 @@ class Authorizer:
         is_simple: bool,
         timeout: float,
     ) -> None:
-        if not 0 <= ttl <= LONGEST_TTL:
-            raise BadRequest(f"ttl={ttl}: AWS accepts 0 to {LONGEST_TTL:,} seconds")
+        if not is_number(ttl) or not 0 <= ttl <= LONGEST_TTL:
+            raise BadRequest(f"ttl={ttl!r}: AWS accepts 0 to {LONGEST_TTL:,} seconds")
+        given: object = name
+        if not isinstance(given, str):
+            raise BadRequest(f"name={name!r} is not valid", mend="a text")
         self.sources = parse_sources(identity_sources)
         if kind == "TOKEN" and (len(self.sources) != 1 or self.sources[0].place != "header"):
             raise BadRequest("A TOKEN authorizer has one identity source, a header")
@@ -58,7 +62,7 @@ class Authorizer:
             raise BadRequest("An authorizer whose answers are kept needs identity sources", mend="or pass ttl=0")
         try:
             self._validation = None if validation is None else re.compile(validation)
-        except re.error as error:
+        except (TypeError, re.error) as error:
             raise BadRequest(f"Invalid validation expression {validation!r}: {error}") from None
         self.api = api
         self.function = function

@@ -5,11 +5,12 @@ Sources: API Gateway developer guide, "Configure CORS for HTTP APIs"; Lambda API
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
+from triggers.http.checks import checked_flag, texts
 from triggers.http.errors import BadRequest
 from triggers.http.message import Request
 from triggers.http.paths import METHODS
@@ -20,7 +21,7 @@ MAX_AGE = 86_400
 
 
 def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    return texts("CORS", value)
 
 
 @attrs.frozen(kw_only=True)
@@ -49,8 +50,10 @@ class Cors:
                 raise BadRequest(f"Invalid CORS origin {origin!r}", mend="an origin is https://host, or *")
         if self.allow_credentials and "*" in self.allow_origins:
             raise BadRequest("CORS with credentials needs origins by name", mend='allow_origins=["https://host"]')
-        if self.max_age is not None and not 0 <= self.max_age <= MAX_AGE:
-            raise BadRequest(f"max_age={self.max_age}: AWS accepts 0 to {MAX_AGE:,} seconds")
+        checked_flag("allow_credentials", self.allow_credentials)
+        age: object = self.max_age
+        if age is not None and not (type(age) is int and 0 <= age <= MAX_AGE):
+            raise BadRequest(f"max_age={age!r}: AWS accepts 0 to {MAX_AGE:,} seconds")
         for name in ("allow_origins", "allow_headers", "expose_headers"):
             if len(getattr(self, name)) > _LONGEST:
                 raise BadRequest(f"{name} has more than {_LONGEST} entries")
@@ -102,5 +105,11 @@ def is_preflight(request: Request) -> bool:
 
 
 def as_cors(value: Cors | dict[str, Any] | None) -> Cors | None:
-    """A configuration, from a `Cors`, a dict of its arguments, or None."""
-    return Cors(**value) if isinstance(value, dict) else value
+    """A configuration, from a `Cors`, a dict of its arguments, or None. Raises BadRequest."""
+    given: object = value
+    names = {field.name for field in attrs.fields(Cors)}
+    if isinstance(given, Cors | None):
+        return given
+    if not isinstance(given, Mapping) or not given.keys() <= names:
+        raise BadRequest(f"cors={value!r} is not valid", mend=f"a Cors, or a dict with {', '.join(sorted(names))}")
+    return Cors(**given)

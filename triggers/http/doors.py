@@ -29,10 +29,10 @@ class Doors:
     """
 
     def __init__(self, fronts: Iterable[Front], hosts: Iterable[str] | None = None) -> None:
-        self.fronts = {front.name: front for front in fronts}
         listed = list(fronts)
-        if not listed:
+        if not listed or not all(isinstance(front, Front) for front in listed):
             raise ConfigurationError("nothing to serve: give an HttpApi, a RestApi or a FunctionUrl")
+        self.fronts = {front.name: front for front in listed}
         if len(self.fronts) != len(listed):
             raise ConfigurationError("several on one port need names of their own: HttpApi(bus, 'shop')")
         self._hosts = None if hosts is None else {*_LOOPBACK, *(host.lower() for host in hosts)}

@@ -5,6 +5,7 @@ Sources: Lambda developer guide, "Function URLs" (2026); CreateFunctionUrlConfig
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -19,10 +20,10 @@ from eventbus.iam.principals import Principal
 from eventbus.telemetry.trace import Action
 from eventbus.timestamps import iso_time
 from triggers.http.cors import Cors, as_cors, is_preflight
-from triggers.http.endpoints import Endpoints
 from triggers.http.errors import BadRequest
 from triggers.http.events import Call, http_event_2
 from triggers.http.front import LOWER, Front, Streamed, identity_of, resolved
+from triggers.http.function_urls import FunctionUrls
 from triggers.http.message import Headers, Request, Response
 from triggers.http.refusals import Refused, url_refusal
 from triggers.http.results import JSON_TYPE, read_format_2
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "x-amzn-RequestId"
 """The header that says which invocation an answer is of."""
+_URL_ID = re.compile(r"[a-z0-9]{1,63}")
 _ANONYMOUS = Principal.parse("*")
 _STATEMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl", {"function_url_auth_type": "NONE"}),
@@ -55,9 +57,11 @@ class FunctionUrl(Front):
       `grant=True` and `"NONE"` the two statements are added that the console adds.
     - `cors`: a `Cors`, or a dict of its arguments.
     - `invoke_mode`: `"BUFFERED"`, or `"RESPONSE_STREAM"` for handlers that are async generators.
-    - `url_id`: the first label of its host name, by default one of chance.
+    - `url_id`: the first label of its host name, of small letters and digits, by default one of chance.
 
-    It is an ASGI application itself. Raises ValidationFailed for another `auth_type` or `invoke_mode`.
+    A function or alias has one URL, until that is deleted. It is an ASGI application itself. Raises ResourceConflict
+    for a second one, ValidationFailed for another `auth_type` or `invoke_mode`, BadRequest for what AWS does not take,
+    with nothing changed.
     """
 
     body_limit: ClassVar[int] = 6 * 2**20
@@ -82,6 +86,11 @@ class FunctionUrl(Front):
             raise ConfigurationError('grant=True lets everybody in; for AWS_IAM call role.allow("lambda:Invoke*", fn)')
         self.bus = bus
         self._function = resolved(bus, function)
+        for option, given in (("name", name), ("url_id", url_id)):
+            if not isinstance(given, str | None):
+                raise ConfigurationError(f"{option}={given!r}: a text is needed")
+        if url_id is not None and not _URL_ID.fullmatch(url_id):
+            raise ConfigurationError(f"url_id={url_id!r}: 1 to 63 small letters and digits")
         self.name = name or self.function.name
         self.label = f"{self.name}'s URL"
         self.arn = self.function.arn
@@ -92,7 +101,10 @@ class FunctionUrl(Front):
         self.invoke_mode = invoke_mode
         self.url_id = bus.ids.text(32, LOWER) if url_id is None else url_id
         self.domain = f"{self.url_id}.lambda-url.{bus.region}.on.aws"
-        bus.shared(Endpoints).add(self)
+        self.is_deleted = False
+        urls = bus.shared(FunctionUrls)
+        urls.check(self.function, self.url_id)
+        urls.add(self)
         if grant:
             self.grant()
         elif auth_type == "NONE" and self._refusal(None, _ANONYMOUS) is not None:
@@ -118,6 +130,11 @@ class FunctionUrl(Front):
             if sid not in known:
                 self.function.add_permission(sid, "*", action=action, **conditions)  # type: ignore[attr-defined]
 
+    def delete(self) -> None:
+        """Take the URL away: DeleteFunctionUrlConfig. From then on it answers 403. Raises ResourceNotFound."""
+        self.bus.shared(FunctionUrls).remove(self)
+        self.is_deleted = True
+
     async def answer_below(self, request: Request, stage: str | None) -> Response | Streamed:
         if stage is not None:
             raise ConfigurationError("a function URL has no stages")
@@ -138,6 +155,8 @@ class FunctionUrl(Front):
         request = call.request
         if (too_large := self.too_large(request)) is not None:
             return too_large
+        if self.is_deleted:
+            return Refused.DENIED
         if self.cors is not None and is_preflight(request):
             return Response(status_code=200)
         if (why := self._permission(request)) is not None:

@@ -1,7 +1,4 @@
-"""The URLs of a bus's functions: which there are, and how they are made and changed as AWS does it.
-
-A `FunctionUrl` that code makes is its own; one that is made here is found again by its function or alias.
-"""
+"""The URLs of a bus's functions: which there are, one of each function or alias, and how they are changed."""
 
 from __future__ import annotations
 
@@ -12,12 +9,12 @@ import attrs
 
 from eventbus.errors import ResourceConflict, ResourceNotFound
 from triggers.http.endpoints import Endpoints
-from triggers.http.function_url import FunctionUrl
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.delivery.targets import Target
     from eventbus.functions.invocable import Invocable
+    from triggers.http.function_url import FunctionUrl
 
 
 @attrs.define(eq=False)
@@ -31,7 +28,7 @@ class KeptUrl:
 
 
 class FunctionUrls:
-    """The URLs that were made with `create`: `bus.shared(FunctionUrls)`."""
+    """Every `FunctionUrl` of a bus: `bus.shared(FunctionUrls)`."""
 
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
@@ -46,17 +43,36 @@ class FunctionUrls:
 
         Raises ResourceConflict if it has one, ValidationFailed or BadRequest for what AWS does not take.
         """
+        from triggers.http.function_url import FunctionUrl
+
+        FunctionUrl(self._bus, function, **options)
+        return self.find(function)
+
+    def check(self, function: Target, url_id: str) -> None:
+        """Refuse a second URL of a function, unless it takes the place of the one with this id, and the id of another.
+
+        Raises ResourceConflict.
+        """
         self._forget_deleted()
-        if function.arn in self._by_arn:
+        kept = self._by_arn.get(function.arn)
+        taken = self._bus.shared(Endpoints).find(url_id)
+        if kept is not None and kept.front.url_id != url_id:
             raise ResourceConflict(
                 f"Failed to create function url config for [functionArn = {function.arn}]. Error message:  "
-                "FunctionUrlConfig exists for this Lambda function"
+                "FunctionUrlConfig exists for this Lambda function",
+                mend="call delete() of the URL that it has, or give an alias a URL",
             )
-        now = self._bus.clock.now()
-        kept = self._by_arn[function.arn] = KeptUrl(FunctionUrl(self._bus, function, **options), function, now, now)
-        return kept
+        if taken is not None and (kept is None or taken is not kept.front):
+            raise ResourceConflict(f"The id {url_id} is that of {taken!r}", mend="leave url_id out, or choose another")
 
-    def find(self, function: Invocable) -> KeptUrl:
+    def add(self, front: FunctionUrl) -> None:
+        """A URL was made, or takes the place of one."""
+        now = self._bus.clock.now()
+        kept = self._by_arn.get(front.function.arn)
+        self._by_arn[front.function.arn] = KeptUrl(front, front.function, now if kept is None else kept.created_at, now)
+        self._bus.shared(Endpoints).add(front)
+
+    def find(self, function: Target) -> KeptUrl:
         """The URL of a function or an alias. Raises ResourceNotFound."""
         self._forget_deleted()
         kept = self._by_arn.get(function.arn)
@@ -66,17 +82,24 @@ class FunctionUrls:
 
     def update(self, function: Invocable, **options: Any) -> KeptUrl:
         """Change what is given; the address stays: UpdateFunctionUrlConfig. Raises what `create` raises."""
-        kept = self.find(function)
-        before = kept.front
+        from triggers.http.function_url import FunctionUrl
+
+        before = self.find(function).front
         merged = {"auth_type": before.auth_type, "cors": before.cors, "invoke_mode": before.invoke_mode, **options}
-        kept.front = FunctionUrl(self._bus, function, **merged, url_id=before.url_id)
-        kept.modified_at = self._bus.clock.now()
-        return kept
+        FunctionUrl(self._bus, function, **merged, name=before.name, url_id=before.url_id)
+        return self.find(function)
 
     def delete(self, function: Invocable) -> None:
         """Take the URL away: DeleteFunctionUrlConfig. Raises ResourceNotFound."""
-        self._bus.shared(Endpoints).remove(self.find(function).front)
-        del self._by_arn[function.arn]
+        self.find(function).front.delete()
+
+    def remove(self, front: FunctionUrl) -> None:
+        """A URL was deleted. Raises ResourceNotFound for one that is gone already."""
+        kept = self.find(front.function)
+        if kept.front is not front:
+            raise ResourceNotFound("The resource you requested does not exist.")
+        self._bus.shared(Endpoints).remove(front)
+        del self._by_arn[front.function.arn]
 
     def _forget_deleted(self) -> None:
         """A function or alias that was deleted has no URL any more, also when it is made again."""

@@ -9,6 +9,7 @@ import attrs
 
 from triggers.http.api import Api
 from triggers.http.authorizers import Authorizer
+from triggers.http.checks import checked_flag, is_number
 from triggers.http.cors import Cors, as_cors, is_preflight
 from triggers.http.errors import BadRequest
 from triggers.http.events import Call, http_authorizer_event_1, http_authorizer_event_2, http_event_1, http_event_2
@@ -43,7 +44,7 @@ class HttpApi(Api):
     - `payload_format`: `"2.0"`, or `"1.0"`; each route may have its own.
     - `timeout`: seconds of real time that a function is waited for, 0.05 to 30.
     - `stage_variables`: those of the stage `$default`, which every HTTP API begins with.
-    - `rate`, `burst`: requests a second, and at once, that each stage lets through.
+    - `rate`, `burst`: requests a second, and at once, that each stage lets through; 0 lets none through.
 
     It is an ASGI application itself. Raises BadRequest for a value that API Gateway does not take.
     """
@@ -69,6 +70,7 @@ class HttpApi(Api):
         self._checked_format(payload_format)
         self.cors = as_cors(cors)
         self.create_stage(DEFAULT, stage_variables)
+        self._let_be_found()
 
     def authorizer(
         self,
@@ -93,7 +95,9 @@ class HttpApi(Api):
             raise BadRequest(f"Invalid AuthorizerPayloadFormatVersion {payload_format!r}", mend="1.0 or 2.0")
         if simple and payload_format == "1.0":
             raise BadRequest("EnableSimpleResponses is for authorizers with payload format 2.0")
-        if not 0 < timeout <= AUTHORIZER_TIMEOUT:
+        if simple is not None:
+            checked_flag("simple", simple)
+        if not is_number(timeout) or not 0 < timeout <= AUTHORIZER_TIMEOUT:
             raise BadRequest(f"timeout={timeout!r}: an authorizer gets up to {AUTHORIZER_TIMEOUT:g} seconds")
         chosen = resolved(self.bus, function)
         authorizer = Authorizer(

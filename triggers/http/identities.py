@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from triggers.http.checks import texts as checked_texts
 from triggers.http.errors import BadRequest
 from triggers.http.events import Call
 
@@ -72,5 +73,5 @@ class IdentitySource:
 
 def parse_sources(texts: str | Iterable[str]) -> tuple[IdentitySource, ...]:
     """Identity sources from their texts; a REST API's may be one text with commas."""
-    listed = texts.split(",") if isinstance(texts, str) else texts
+    listed = texts.split(",") if isinstance(texts, str) else checked_texts("identity_sources", texts)
     return tuple(IdentitySource.parse(text.strip()) for text in listed)

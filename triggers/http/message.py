@@ -29,7 +29,10 @@ def pairs(fields: Fields | None) -> Pairs:
     if fields is None:
         return ()
     if not isinstance(fields, Mapping):
-        return tuple((str(name), str(value)) for name, value in fields)
+        try:
+            return tuple((str(name), str(value)) for name, value in fields)
+        except (TypeError, ValueError):
+            raise ConfigurationError(f"{fields!r}: headers and queries are mappings or pairs") from None
     found = []
     for name, value in fields.items():
         values = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else value
@@ -121,6 +124,10 @@ def make_request(
     path, _, in_path = path.partition("?")
     text = query if isinstance(query, str) else urlencode(pairs(query))
     given = list(pairs(headers))
+    if not isinstance(rest.get("source_ip", ""), str):
+        raise ConfigurationError(f"source_ip={rest['source_ip']!r}: a text is needed")
+    if not isinstance(cookies, Mapping | None):
+        raise ConfigurationError(f"cookies={cookies!r}: a mapping of names to values is needed")
     if cookies:
         given.append(("cookie", "; ".join(f"{name}={value}" for name, value in cookies.items())))
     data, content_type = _encoded(body)

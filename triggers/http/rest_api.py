@@ -9,6 +9,7 @@ import attrs
 
 from triggers.http.api import Api
 from triggers.http.authorizers import Authorizer
+from triggers.http.checks import is_number, texts
 from triggers.http.errors import BadRequest
 from triggers.http.events import Call, rest_event, rest_request_event, rest_token_event
 from triggers.http.front import LOWER, resolved
@@ -40,7 +41,8 @@ class RestApi(Api):
         response = await api.request("GET", "/cats/1")           # in the stage "prod"; on a port: /prod/cats/1
 
     - `stage`, `stage_variables`: the stage that it begins with.
-    - `binary_media_types`: content types whose bodies travel as base64; `image/*` and `*/*` are allowed.
+    - `binary_media_types`: content types, one or several, whose bodies travel as base64; `image/*` and `*/*` are
+      allowed.
     - `timeout`: seconds of real time that a function is waited for, 0.05 to 29.
     - `name`, `rate` and `burst` as for `HttpApi`.
 
@@ -58,15 +60,16 @@ class RestApi(Api):
         *,
         stage: str = "prod",
         stage_variables: Mapping[str, str] | None = None,
-        binary_media_types: Iterable[str] = (),
+        binary_media_types: str | Iterable[str] = (),
         timeout: float = 29.0,
         rate: float = RATE,
         burst: float = BURST,
     ) -> None:
         super().__init__(bus, name, timeout=timeout, rate=rate, burst=burst, is_strict=False, falls_back=False)
-        self.binary_media_types = tuple(binary_media_types)
+        self.binary_media_types = texts("binary_media_types", binary_media_types)
         self.deployment_id = bus.ids.text(6, LOWER)
         self.create_stage(stage, stage_variables)
+        self._let_be_found()
 
     def authorizer(
         self,
@@ -92,7 +95,7 @@ class RestApi(Api):
             raise BadRequest(f"Invalid authorizer type {type!r}", mend="TOKEN or REQUEST")
         if validation is not None and type != "TOKEN":
             raise BadRequest("validation is for TOKEN authorizers")
-        if not 0 < timeout <= AUTHORIZER_TIMEOUT:
+        if not is_number(timeout) or not 0 < timeout <= AUTHORIZER_TIMEOUT:
             raise BadRequest(f"timeout={timeout!r}: an authorizer gets up to {AUTHORIZER_TIMEOUT:g} seconds")
         if identity_sources is None:
             identity_sources = ("method.request.header.Authorization",) if type == "TOKEN" else ()

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from eventbus.errors import ConfigurationError
+from triggers.http.checks import is_number, texts
 from triggers.http.doors import Doors
 from triggers.http.front import Front
 
@@ -35,6 +36,11 @@ async def serve(
 
     Raises ConfigurationError without the extra or for a port that is taken, BusNotRunning and BusClosed.
     """
+    given: object = port
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= 65_535:
+        raise ConfigurationError(f"port={port!r}: a whole number from 0 to 65535 is needed; 0 takes a free one")
+    if grace is not None and not is_number(grace):
+        raise ConfigurationError(f"grace={grace!r}: seconds are needed")
     doors = Doors(fronts, _hosts(host, allowed_hosts))
     for bus in doors.buses:
         bus.accepting("serve")
@@ -56,5 +62,5 @@ async def serve_application(application: Any, *, host: str, port: int, grace: fl
 
 def _hosts(host: str, allowed: Iterable[str]) -> list[str] | None:
     is_loopback = host in ("localhost", "::1") or host.startswith("127.")
-    names = list(allowed)
+    names = list(texts("allowed_hosts", allowed))
     return [host, *names] if is_loopback or names else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from eventbus.delivery.targets import Source, Target
 from eventbus.errors import ConfigurationError
 from triggers.http.authorizers import Authorizer
+from triggers.http.checks import checked_limit, is_number, stage_variables
 from triggers.http.endpoints import Endpoints
 from triggers.http.errors import BadRequest, Conflict, NotFound
 from triggers.http.front import LOWER, Front, resolved
@@ -39,8 +40,12 @@ class Wiring(Front):
     def __init__(
         self, bus: EventBus, name: str, *, timeout: float, rate: float, burst: float, is_strict: bool, falls_back: bool
     ) -> None:
-        if not name:
+        given: object = name
+        if not isinstance(given, str) or not given:
             raise ConfigurationError(f"name={name!r}: an API has a name, such as 'shop'")
+        self.timeout = self._checked_timeout(timeout)
+        checked_limit("rate", rate)
+        checked_limit("burst", burst)
         self.bus = bus
         self.name = name
         self.label = name
@@ -49,13 +54,11 @@ class Wiring(Front):
         self.arn_stem = f"arn:{bus.partition}:execute-api:{bus.region}:{bus.account_id}:{self.api_id}"
         self.arn = f"{self.arn_stem}/*/*"
         """Every route in every stage: what `function.allow(api)` grants."""
-        self.timeout = self._checked_timeout(timeout)
         self.rate, self.burst = rate, burst
         self.stages: dict[str, Stage] = {}
         self.authorizers: dict[str, Authorizer] = {}
         self._is_strict, self._falls_back = is_strict, falls_back
         self._routes: Router[Route] = self.router()
-        bus.shared(Endpoints).add(self)
 
     def __repr__(self) -> str:
         keys = self._routes.keys
@@ -137,13 +140,19 @@ class Wiring(Front):
         """Make a stage: the first segment of its URLs. `rate` (requests a second) and `burst` throttle it.
 
         Raises Conflict if there is one of this name, BadRequest for a name of other characters than letters, digits,
-        `_` and `-`.
+        `_` and `-`, for variables that are no texts, and for limits that are no numbers.
         """
         self._check_stage_name(name)
         if name in self.stages:
             raise Conflict("Stage already exists")
         bucket = Bucket(self.rate if rate is None else rate, self.burst if burst is None else burst)
-        self.stages[name] = Stage(name, dict(variables or {}), bucket)
+        checked_limit("rate", bucket.rate)
+        checked_limit("burst", bucket.burst)
+        self.stages[name] = Stage(name, stage_variables(variables), bucket)
+
+    def _let_be_found(self) -> None:
+        """The API is complete: its id may be used."""
+        self.bus.shared(Endpoints).add(self)
 
     def delete_stage(self, name: str) -> None:
         """Take a stage away. Raises NotFound."""
@@ -152,10 +161,10 @@ class Wiring(Front):
         del self.stages[name]
 
     def set_stage_variables(self, stage: str, variables: Mapping[str, str]) -> None:
-        """Replace the variables of a stage. Raises NotFound."""
+        """Replace the variables of a stage. Raises NotFound or BadRequest."""
         if stage not in self.stages:
             raise NotFound("Invalid stage identifier specified")
-        self.stages[stage].variables = dict(variables)
+        self.stages[stage].variables = stage_variables(variables)
 
     def router(self, routes: Iterable[Route] = ()) -> Router[Route]:
         """Routes as this kind of API finds them. Raises Conflict for two that answer the same requests."""
@@ -177,7 +186,7 @@ class Wiring(Front):
         raise NotImplementedError
 
     def _checked_timeout(self, timeout: float) -> float:
-        if not SHORTEST_TIMEOUT <= timeout <= self.longest_timeout:
+        if not is_number(timeout) or not SHORTEST_TIMEOUT <= timeout <= self.longest_timeout:
             raise BadRequest(
                 f"Timeout should be between 50 ms and {self.longest_timeout * 1000:.0f} ms",
                 mend=f"timeout={timeout!r} is in seconds",
@@ -189,7 +198,8 @@ class Wiring(Front):
             raise ConfigurationError(f"authorizer={authorizer!r}: one that {self.name}.authorizer() made, or 'AWS_IAM'")
 
     def _check_stage_name(self, name: str) -> None:
-        if not name or len(name) > 128 or not _STAGE_CHARACTERS.issuperset(name):
+        given: object = name
+        if not isinstance(given, str) or not name or len(name) > 128 or not _STAGE_CHARACTERS.issuperset(name):
             raise BadRequest("Stage name only allows a-zA-Z0-9_-", mend=f"not {name!r}")
 
     def _add_authorizer(self, authorizer: Authorizer, *, grant: bool) -> Authorizer:

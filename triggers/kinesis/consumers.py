@@ -116,7 +116,11 @@ class Consumer:
         """Called by `Function.poll`: have the records of the stream delivered to the function in batches."""
         if self.is_gone:
             raise ConsumerNotFound(self.arn, self.stream.account_id)
-        return poll_stream(self.bus, PolledConsumer(self), function, **options)
+        return poll_stream(self.bus, self.polled(), function, **options)
+
+    def polled(self) -> PolledConsumer:
+        """Called by mappings: the stream as pollers see it through this consumer."""
+        return PolledConsumer(self)
 
     def close(self, error: KinesisError) -> None:
         """Called by the stream: the consumer, or all of the stream, is gone."""

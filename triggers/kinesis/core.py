@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from eventbus.errors import ConfigurationError
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from triggers.kinesis.consumers import Consumer
     from triggers.kinesis.keeping import KeptStream
     from triggers.kinesis.service import Kinesis
+
+FIRST_HASH = attrgetter("first_hash")
 
 
 class StreamCore:
@@ -43,6 +47,7 @@ class StreamCore:
         self._shards: dict[str, Shard] = {}
         self._open: list[Shard] = []
         """Those that take records, in the order of their hash keys."""
+        self._next_number = 0
         self._consumers: dict[str, Consumer] = {}
         self._kept: KeptStream | None = None
         self._watchers: dict[Callable[[], None], None] = {}
@@ -69,17 +74,22 @@ class StreamCore:
         return len(self._open)
 
     def _new_shard(self, first: int, last: int, parents: Sequence[str] = ()) -> Shard:
-        number = len(self._shards) and max(shard.number for shard in self._shards.values()) + 1
+        number = self._next_number
         shard = self._make_shard(number, first, last, sequence_of(self._service.next_number(), number), parents)
-        self._open.append(shard)
-        self._open.sort(key=lambda one: one.first_hash)
+        insort(self._open, shard, key=FIRST_HASH)
         return shard
+
+    def _beginning_at(self, key: int) -> Shard | None:
+        """The open shard whose range begins at this hash key."""
+        index = bisect_left(self._open, key, key=FIRST_HASH)
+        return self._open[index] if index < len(self._open) and self._open[index].first_hash == key else None
 
     def _make_shard(self, number: int, first: int, last: int, sequence: int, parents: Sequence[str]) -> Shard:
         shard = Shard(
             number, first, last, sequence, parents, kept_since=self._kept_since, dropped=self._records_dropped
         )
         self._shards[shard.shard_id] = shard
+        self._next_number = max(self._next_number, number + 1)
         return shard
 
     def _kept_since(self) -> float:
@@ -91,18 +101,26 @@ class StreamCore:
 
     def current_shards(self) -> Iterator[Shard]:
         """The shards that may still hold records, parents before children; closed ones are forgotten in time."""
-        oldest = self._kept_since()
-        for shard in list(self._shards.values()):
-            if shard.closed_at is not None and shard.closed_at <= oldest and not shard.record_count:
-                del self._shards[shard.shard_id]
-                self._topology_changed()
+        self._forget_expired()
         yield from self._shards.values()
 
+    def _forget_expired(self) -> None:
+        oldest = self._kept_since()
+        expired = [
+            shard.shard_id
+            for shard in self._shards.values()
+            if shard.closed_at is not None and shard.closed_at <= oldest and not shard.record_count
+        ]
+        for shard_id in expired:
+            del self._shards[shard_id]
+        if expired:
+            self._topology_changed()
+
     def _shard(self, shard_id: object) -> Shard:
-        for shard in self.current_shards():
-            if shard.shard_id == shard_id:
-                return shard
-        raise ShardNotFound(shard_id, self.name, self.account_id)
+        self._forget_expired()
+        if not isinstance(shard_id, str) or shard_id not in self._shards:
+            raise ShardNotFound(shard_id, self.name, self.account_id)
+        return self._shards[shard_id]
 
     def _topology_changed(self) -> None:
         if self._kept is not None:

@@ -35,6 +35,10 @@ class PolledStream:
         return repr(self.stream)
 
     @property
+    def is_deleted(self) -> bool:
+        return self.stream.is_deleted
+
+    @property
     def retention(self) -> float:
         return self.stream.retention
 
@@ -101,9 +105,9 @@ class PolledConsumer(PolledStream):
         self.origin = self._consumer = consumer
         self.arn, self.name, self.label = consumer.arn, consumer.name, consumer.label
 
-    def shards(self) -> Sequence[Shard]:
-        """The shards of the stream; none once the consumer is gone."""
-        return () if self._consumer.is_gone else super().shards()
+    @property
+    def is_deleted(self) -> bool:
+        return self._consumer.is_gone
 
     def poll_actions(self) -> Sequence[str]:
         """What the function's role must be allowed, on the consumer."""

@@ -143,7 +143,8 @@ def starting_point(
     if kind == "LATEST":
         return shard.latest
     if kind == "AT_TIMESTAMP":
-        if timestamp is None or not math.isfinite(timestamp):
+        given: object = timestamp
+        if not isinstance(given, int | float) or timestamp is None or not math.isfinite(timestamp):
             raise InvalidArgument("Timestamp must be specified for AT_TIMESTAMP.", mend="pass timestamp= in seconds")
         return shard.position_at(timestamp)
     if not isinstance(number, str):

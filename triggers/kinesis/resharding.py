@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from triggers.kinesis.core import StreamCore
+from bisect import bisect_left, bisect_right
+
+from triggers.kinesis.core import FIRST_HASH, StreamCore
 from triggers.kinesis.errors import InvalidArgument, LimitExceeded, ResourceInUse
 from triggers.kinesis.hashing import boundaries, explicit, is_whole
 from triggers.kinesis.shards import Shard, sequence_of
+
+MOST_BY_COUNT = 10_000
+"""Shards of a stream to which UpdateShardCount goes (API_UpdateShardCount, 2026)."""
 
 
 class Resharding(StreamCore):
@@ -14,7 +19,7 @@ class Resharding(StreamCore):
     def split_shard(self, shard_to_split: str, new_starting_hash_key: str | int) -> None:
         """Make two shards of one: SplitShard. The second begins at this hash key, which lies inside the first.
 
-        Raises ShardNotFound, ResourceInUse for a shard that is closed, InvalidArgument.
+        Raises ShardNotFound, ResourceInUse for a shard that is closed, InvalidArgument, LimitExceeded.
         """
         self._allowed("kinesis:SplitShard")
         shard = self._open_shard(shard_to_split)
@@ -25,6 +30,7 @@ class Resharding(StreamCore):
                 f"{self.name} under account {self.account_id} is not both greater than one plus the shard's "
                 f"StartingHashKey {shard.first_hash} and less than the shard's EndingHashKey {shard.last_hash}."
             )
+        self._service._check_room(1)
         self._split(shard, key)
         self._resharded()
 
@@ -43,7 +49,7 @@ class Resharding(StreamCore):
     def update_shard_count(self, target_shard_count: int) -> None:
         """Have so many shards of equal ranges: UpdateShardCount, by splits and merges as AWS does it.
 
-        At most twice and at least half as many as there are; raises InvalidArgument or LimitExceeded.
+        At most twice and at least half as many as there are, and 10,000; raises InvalidArgument or LimitExceeded.
         """
         self._allowed("kinesis:UpdateShardCount")
         target, current = target_shard_count, self.open_shard_count
@@ -54,20 +60,23 @@ class Resharding(StreamCore):
                 f"UpdateShardCount cannot scale up more than double or down below half of the current {current} "
                 f"open shards; requested: {target}"
             )
+        if target > MOST_BY_COUNT:
+            raise LimitExceeded(
+                f"UpdateShardCount cannot scale up to more than {MOST_BY_COUNT} shards; requested: {target}"
+            )
+        self._service._check_room(target - current)
         starts = boundaries(target)
         for start in starts:
-            holder = next(one for one in self._open if one.first_hash <= start <= one.last_hash)
+            holder = self._open[bisect_right(self._open, start, key=FIRST_HASH) - 1]
             if holder.first_hash != start:
                 self._split(holder, start)
+        wanted = set(starts)
         for start in starts:
             while (one := self._beginning_at(start)) and (behind := self._beginning_at(one.last_hash + 1)):
-                if behind.first_hash in starts:
+                if behind.first_hash in wanted:
                     break
                 self._merge(one, behind)
         self._resharded()
-
-    def _beginning_at(self, key: int) -> Shard | None:
-        return next((shard for shard in self._open if shard.first_hash == key), None)
 
     def _open_shard(self, shard_id: str) -> Shard:
         shard = self._shard(shard_id)
@@ -90,7 +99,7 @@ class Resharding(StreamCore):
         self._new_shard(first, last, (one.shard_id, other.shard_id))
 
     def _close(self, shard: Shard) -> None:
-        self._open.remove(shard)
+        del self._open[bisect_left(self._open, shard.first_hash, key=FIRST_HASH)]
         shard.close(sequence_of(self._service.next_number(), shard.number), self._bus.clock.now())
 
     def _resharded(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eventbus.errors import ConfigurationError, ValidationFailed
 from triggers.kinesis import iterators
-from triggers.kinesis.errors import ResourceInUse, StreamNotFound
+from triggers.kinesis.errors import LimitExceeded, ResourceInUse, StreamNotFound
 from triggers.kinesis.hashing import is_whole
 from triggers.kinesis.keeping import Keeping
 from triggers.kinesis.reading import MOST_RECORDS
@@ -21,6 +21,8 @@ from triggers.looking_up import named
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
 
+SHARDS = 20_000
+"""Open shards of an account in the largest regions (Kinesis quotas, 2026)."""
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 
 
@@ -72,7 +74,8 @@ class Kinesis:
         """Make a stream with so many shards: CreateStream. It can be used at once.
 
         The name has 1 to 128 letters, digits, `_`, `.` and `-`. `retention` is in seconds, whole hours from 24 (the
-        default) to 8,760. Raises ResourceInUse if there is a stream of this name, ValidationFailed or InvalidArgument.
+        default) to 8,760. Raises ResourceInUse if there is a stream of this name, LimitExceeded where all streams would
+        have more than 20,000 open shards, ValidationFailed or InvalidArgument.
         """
         arn = f"arn:{self.bus.partition}:kinesis:{self.bus.region}:{self.bus.account_id}:stream/{name}"
         self.bus.authorize("kinesis:CreateStream", arn, None, f'"{arn}"')
@@ -87,12 +90,25 @@ class Kinesis:
         check_retention(retention)
         if name in self._streams:
             raise ResourceInUse(f"Stream {name} under account {self.bus.account_id} already exists.")
+        self._check_room(shards)
         stream = self._streams[name] = Stream(self, name, shards, retention)
         self.bus.register(stream)
-        self.bus.pollables.add(stream)
         if self._keeping is not None:
             stream.keep(self._keeping)
+        self.bus.pollables.add(stream)
         return stream
+
+    def _check_room(self, shards: int) -> None:
+        """Refuse so many more open shards than the account may have."""
+        current = sum(stream.open_shard_count for stream in self._streams.values())
+        if shards > 0 and current + shards > SHARDS:
+            raise LimitExceeded(
+                f"This request would exceed the shard limit for the account {self.bus.account_id} in {self.bus.region}."
+                f" Current shard count for the account: {current}. Limit: {SHARDS}. Number of additional shards that "
+                f"would have resulted from this request: {shards}. Refer to the AWS Service Limits page "
+                "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to "
+                "request higher limits."
+            )
 
     def delete_stream(self, stream: Stream | str, *, enforce_consumer_deletion: bool = False) -> None:
         """Delete a stream, given it or its name, and its records: DeleteStream.

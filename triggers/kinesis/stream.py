@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from triggers.kinesis.consumers import FanOut
+from triggers.kinesis.core import FIRST_HASH
 from triggers.kinesis.errors import InvalidArgument, StreamNotFound
 from triggers.kinesis.keeping import KeptStream
 from triggers.kinesis.polled import PolledStream
 from triggers.kinesis.resharding import Resharding
-from triggers.kinesis.shards import Shard
 from triggers.kinesis.writing import Writing
 from triggers.polling import poll_stream
 
@@ -38,7 +38,11 @@ class Stream(Writing, FanOut, Resharding):
         """Called by `Function.poll`: have the records of this stream delivered to the function in batches."""
         if self.is_deleted:
             raise StreamNotFound(self.name, self.account_id)
-        return poll_stream(self._bus, PolledStream(self), function, **options)
+        return poll_stream(self._bus, self.polled(), function, **options)
+
+    def polled(self) -> PolledStream:
+        """Called by mappings: this stream as pollers see it."""
+        return PolledStream(self)
 
     def increase_retention(self, retention: int) -> None:
         """Keep records for longer: IncreaseStreamRetentionPeriod. Seconds, whole hours up to 8,760 hours."""
@@ -74,11 +78,12 @@ class Stream(Writing, FanOut, Resharding):
             return
         self.created_at, shards = stored
         self._shards.clear()
+        self._next_number = 0
         for number, first, last, start, parents, end, closed_at in shards:
             shard = self._make_shard(number, first, last, start, parents)
             if end is not None:
                 shard.close(end, closed_at)
-        self._open = sorted((shard for shard in self._shards.values() if shard.is_open), key=_first_hash)
+        self._open = sorted((shard for shard in self._shards.values() if shard.is_open), key=FIRST_HASH)
         by_number = {shard.number: shard for shard in self._shards.values()}
         for shard_number, record in self._kept.load_records():
             by_number[shard_number].add(record)
@@ -94,10 +99,6 @@ class Stream(Writing, FanOut, Resharding):
         self._open.clear()
         self._forget_consumers()
         self._notify()
-
-
-def _first_hash(shard: Shard) -> int:
-    return shard.first_hash
 
 
 def check_retention(retention: object) -> int:

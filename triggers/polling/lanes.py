@@ -113,7 +113,7 @@ class Lane:
     def _next(self, now: float) -> Batch | float | None:
         """The batch to deliver now, the instant to wait for, or nothing to do."""
         while True:
-            if self._poller.is_held:
+            if self._poller.is_held or self._reader.is_dropped:
                 return None
             batch = self._retry(now) if self._again else self._fresh(now)
             if not isinstance(batch, Batch) or not batch.records:
@@ -268,7 +268,7 @@ class Lane:
             mapping.count("InvokedEventCount", verdict.done)
         elif isinstance(outcome, Failed):
             mapping.count("FailedInvokeEventCount", len(batch.records))
-        if not isinstance(outcome, NotRun):
+        if not isinstance(outcome, NotRun) and not self._reader.is_dropped:
             mapping.last_processing_result = "OK" if isinstance(outcome, Processed) else FUNCTION_CALL_FAILED
         self._again.extendleft(reversed(verdict.then))
         self._again_at = now + verdict.pause

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio.lowlevel import checkpoint
 
-from eventbus.errors import ResourceNotFound
+from eventbus.errors import InvalidParameterValue, ResourceNotFound
 from triggers.polling.errors import ResourceInUse, unsupported
 from triggers.polling.failure_records import failure_destination
 from triggers.polling.filters import Filters, as_criteria
 from triggers.polling.permission import QUEUE_ACTIONS, check_may_read
-from triggers.polling.settings import STREAMS, MappingSettings, changed, check_visibility
+from triggers.polling.settings import STREAMS, MappingSettings, changed, check_enabled, check_visibility
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
     from eventbus.delivery.targets import Target
+    from eventbus.functions.invocable import Invocable
+    from triggers.polling.mappings import Mappings
 
 NOTHING_YET = "No records processed"
 CREATING, ENABLED, DISABLED = "Creating", "Enabled", "Disabled"
@@ -50,6 +52,14 @@ class Poller(Protocol):
         """The mapping is deleted: what was remembered for it goes too."""
 
 
+def mapped_function(bus: EventBus, function: object, qualifier: str | None = None) -> Invocable:
+    """The function, version or alias that a mapping is to invoke. Raises InvalidParameterValue if there is none."""
+    try:
+        return bus.qualified(function, qualifier)
+    except ResourceNotFound as error:
+        raise InvalidParameterValue("Function does not exist", mend=error.mend) from None
+
+
 class EventSourceMapping:
     """A function reads a stream or a queue. Made by `Function.poll`.
 
@@ -66,13 +76,11 @@ class EventSourceMapping:
         settings: MappingSettings,
         on_failure: Target | None,
         make_poller: Callable[[EventSourceMapping], Poller],
-        gone: Callable[[EventSourceMapping], None],
+        mappings: Mappings,
     ) -> None:
         self.bus = bus
         self._function = function
-        self.source = getattr(source, "origin", source)
-        self.polled = source
-        """The source as pollers see it."""
+        self.go_on_with(source)
         self.kind = kind
         self.settings = settings
         self.on_failure = on_failure
@@ -83,8 +91,7 @@ class EventSourceMapping:
         self.state = CREATING
         self.state_transition_reason = "USER_INITIATED" if kind == "sqs" else "User action"
         self.last_modified = bus.clock.now()
-        self.last_processing_result = NOTHING_YET
-        self._gone = gone
+        self._mappings = mappings
         self._poller = make_poller(self)
         self._wanted = ENABLED
 
@@ -114,10 +121,14 @@ class EventSourceMapping:
         with nothing changed.
         """
         self._may("lambda:UpdateEventSourceMapping")
+        if enabled is not None:
+            check_enabled(enabled)
         is_fifo = getattr(self.polled, "is_fifo", False)
         settings = changed(self.kind, is_fifo, self.settings, changes)
         filters = Filters(self.kind, settings.filters)
-        chosen: Any = self.function if function is None else self.bus.resource(function)
+        chosen: Any = self.function if function is None else mapped_function(self.bus, function)
+        if chosen is not self.function:
+            self._mappings.check_is_new(chosen, self.source, self.kind)
         with chosen.role.all_or_nothing():
             target = self._checked(chosen, on_failure, grant=grant)
         self._function = chosen
@@ -234,7 +245,7 @@ class EventSourceMapping:
             if self.state != GONE:
                 self.state = GONE
                 self._poller.forget()
-                self._gone(self)
+                self._mappings._remove(self)
         elif self._wanted == DISABLED:
             self.state = DISABLED
         elif self.state != ENABLED:
@@ -250,6 +261,13 @@ class EventSourceMapping:
             raise ResourceNotFound("The resource you requested does not exist.")
 
     # -- what pollers tell it -----------------------------------------------------------------------------------------
+
+    def go_on_with(self, source: Any) -> None:
+        """Read this source, which has the mapping's ARN: the first, or one that was made when that was gone."""
+        self.source: Any = getattr(source, "origin", source)
+        self.polled: Any = source
+        """The source as pollers see it."""
+        self.last_processing_result = NOTHING_YET
 
     def count(self, metric: str, n: int) -> None:
         """Add to one of the mapping's own metrics, if they are asked for."""

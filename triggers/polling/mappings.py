@@ -12,7 +12,7 @@ from triggers.polling.filters import Filters
 from triggers.polling.mapping import EventSourceMapping, Poller
 from triggers.polling.permission import QUEUE_ACTIONS, check_may_read
 from triggers.polling.queues import QueuePoller
-from triggers.polling.settings import AT_TIMESTAMP, MappingSettings, check_visibility, settings_of
+from triggers.polling.settings import AT_TIMESTAMP, MappingSettings, check_enabled, check_visibility, settings_of
 from triggers.polling.source import QueueSource, StreamSource
 from triggers.polling.streams import StreamPoller
 
@@ -72,12 +72,13 @@ class Mappings:
         enabled: bool,
     ) -> EventSourceMapping:
         """Make a mapping of which everything has been checked."""
-        mapping = EventSourceMapping(self._bus, function, source, kind, settings, on_failure, make_poller, self._remove)
+        mapping = EventSourceMapping(self._bus, function, source, kind, settings, on_failure, make_poller, self)
         self._by_uuid[mapping.uuid] = mapping
         mapping.begin(enabled=enabled)
         return mapping
 
     def _remove(self, mapping: EventSourceMapping) -> None:
+        """A mapping is gone: it says so itself."""
         self._by_uuid.pop(mapping.uuid, None)
 
 
@@ -93,10 +94,11 @@ def poll_stream(
 ) -> EventSourceMapping:
     """Map a stream to a function: what a stream's `poll_into` calls. Options and errors as for `Function.poll`."""
     bus.authorize("lambda:CreateEventSourceMapping", _any_mapping(bus), None, '"*"')
+    check_enabled(enabled)
     kind = source.stream_kind
-    settings = settings_of(kind, False, options)
-    if kind == "dynamodb" and settings.starting_position == AT_TIMESTAMP:
+    if kind == "dynamodb" and options.get("starting_position") == AT_TIMESTAMP:
         raise InvalidParameterValue(f"Unsupported starting position for arn type: {source.arn}")
+    settings = settings_of(kind, False, options)
     Filters(kind, settings.filters)
     mappings = bus.shared(Mappings)
     mappings.check_is_new(function, source, kind)
@@ -122,6 +124,7 @@ def poll_queue(
 ) -> EventSourceMapping:
     """Map a queue to a function: what a queue's `poll_into` calls. Options and errors as for `Function.poll`."""
     bus.authorize("lambda:CreateEventSourceMapping", _any_mapping(bus), None, '"*"')
+    check_enabled(enabled)
     if on_failure is not None:
         raise unsupported("DestinationConfig", mend="give the queue a dead_letter queue instead")
     settings = settings_of("sqs", source.is_fifo, options)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from eventbus.clock import Wakeup
+from eventbus.delivery.pollables import Pollable, complaint
 from eventbus.errors import AccessDenied
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ class BasePoller:
     read_action: str
     """The IAM action that every read needs."""
 
-    def __init__(self, mapping: EventSourceMapping, watch: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+    def __init__(self, mapping: EventSourceMapping) -> None:
         self.mapping = mapping
         self.bus = mapping.bus
         self.is_stopped = True
-        self._watch = watch
         self._unwatch: Callable[[], None] | None = None
+        """Stops what it waits for: changes of the source, or a source of this ARN."""
+        self._is_lost = False
         self._active = 0
         self._resting: dict[Wakeup, None] = {}
         self._asks_again = False
@@ -40,19 +42,60 @@ class BasePoller:
 
     def start(self) -> None:
         self.is_stopped = False
-        self._unwatch = self._watch(self.wake)
-        self.wake()
+        if self.mapping.polled.is_deleted:
+            self._lose()
+        else:
+            self._attach()
 
     def stop(self) -> None:
         self.is_stopped = True
+        self._is_lost = False
+        self._detach()
+
+    def _attach(self) -> None:
+        self._unwatch = self.mapping.polled.watch(self._look)
+        self.wake()
+
+    def _detach(self) -> None:
         if self._unwatch is not None:
             self._unwatch()
             self._unwatch = None
         for wakeup in list(self._resting):
             wakeup.set()
 
+    def _look(self) -> None:
+        if self.mapping.polled.is_deleted:
+            self._lose()
+        else:
+            self.wake()
+
+    def _lose(self) -> None:
+        """The source was deleted. The mapping stays, for it is one with an ARN, and goes on with the next of that."""
+        self._detach()
+        self._is_lost = True
+        self.drop()
+        arn = self.mapping.source.arn
+        stop_waiting = self.bus.pollables.wait_for(arn, self._found)
+        if self._is_lost:
+            self._unwatch = stop_waiting
+            self._report(complaint(arn))
+
+    def _found(self, source: Pollable) -> None:
+        self._is_lost = False
+        self.mapping.go_on_with(source.polled())
+        self.take_over()
+        self._attach()
+
     def wake(self) -> None:
         """There may be something to do."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Forget what was read: its source is gone."""
+        raise NotImplementedError
+
+    def take_over(self) -> None:
+        """Read `mapping.polled` from now on."""
         raise NotImplementedError
 
     def begin(self, task: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
@@ -81,6 +124,10 @@ class BasePoller:
 
     def may_read(self) -> bool:
         """Whether there is a function, whose role lets it read the source; if not, ask again in a minute."""
+        return self.may(self.read_action)
+
+    def may(self, action: str) -> bool:
+        """The same for any action."""
         mapping, source = self.mapping, self.mapping.polled
         if self.bus.find(mapping.function.arn) is None:
             self.hold(f"Function not found: {mapping.function.arn}")
@@ -88,10 +135,10 @@ class BasePoller:
         try:
             self.bus.authority.authorize(
                 mapping.function.source,
-                self.read_action,
+                action,
                 source.arn,
                 getattr(source, "access", None),
-                lambda: f'call {mapping.function.label}.role.allow("{self.read_action}", {source.label})',
+                lambda: f'call {mapping.function.label}.role.allow("{action}", {source.label})',
             )
         except AccessDenied as denied:
             self.hold(str(denied))
@@ -103,23 +150,26 @@ class BasePoller:
 
         That is a plain timer and no pending work, so whoever waits for rest does not wait for it.
         """
-        result = f"PROBLEM: {problem}"
-        if self.mapping.last_processing_result != result:
-            self.mapping.last_processing_result = result
-            self.bus.log.warning("mapping_has_problem", mapping=self.mapping.uuid, problem=problem)
+        self._report(problem)
         if not self._asks_again:
             self._asks_again = True
             self.bus.clock.call_at(self.bus.clock.now() + ASK_AGAIN, self._ask_again)
 
+    def _report(self, problem: str) -> None:
+        result = f"PROBLEM: {problem}"
+        if self.mapping.last_processing_result != result:
+            self.mapping.last_processing_result = result
+            self.bus.log.warning("mapping_has_problem", mapping=self.mapping.uuid, problem=problem)
+
     @property
     def is_held(self) -> bool:
         """Whether it waits for somebody outside."""
-        return self._asks_again
+        return self._asks_again or self._is_lost
 
     @property
     def may_go_on(self) -> bool:
         """Whether it is neither stopped nor held, and the bus runs."""
-        return self.bus.is_running and not (self.is_stopped or self._asks_again)
+        return self.bus.is_running and not (self.is_stopped or self._asks_again or self._is_lost)
 
     def _ask_again(self) -> None:
         self._asks_again = False

@@ -7,7 +7,7 @@ over many pollers. What the function fails is not touched: it is seen again when
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from eventbus.errors import AWSError, RecursiveInvocation
@@ -42,9 +42,10 @@ class QueuePoller(BasePoller):
     """Reads one queue into one function."""
 
     read_action = "sqs:ReceiveMessage"
+    delete_action = "sqs:DeleteMessage"
 
     def __init__(self, mapping: EventSourceMapping, source: QueueSource) -> None:
-        super().__init__(mapping, source.watch)
+        super().__init__(mapping)
         self._queue = source
         self._scaling = Scaling(None, is_fifo=source.is_fifo)
         self._workers = 0
@@ -61,6 +62,12 @@ class QueuePoller(BasePoller):
 
     def forget(self) -> None:
         """Nor has its mapping."""
+
+    def drop(self) -> None:
+        """Nor is anything kept of it."""
+
+    def take_over(self) -> None:
+        self._queue = self.mapping.polled
 
     def start(self) -> None:
         self._scaling = Scaling(self.mapping.settings.maximum_concurrency, is_fifo=self._queue.is_fifo)
@@ -207,26 +214,36 @@ class QueuePoller(BasePoller):
             if not taken:
                 break
             mapping.count("PolledEventCount", len(taken))
+            unwanted: list[QueueMessage] = []
             for message in taken:
                 if not mapping.filters or mapping.filters.match_message(queue.lambda_record(message)):
                     kept.append(message)
                     size += len(message.body) + _ENVELOPE
                 else:
-                    mapping.count("FilteredOutEventCount", 1)
-                    self._delete(message)
-            if queue.is_fifo and kept:
+                    unwanted.append(message)
+            mapping.count("FilteredOutEventCount", len(unwanted))
+            self._delete(unwanted)
+            if self.is_held or (queue.is_fifo and kept):
                 break
         return kept
 
-    def _delete(self, message: QueueMessage) -> None:
-        try:
-            self._queue.remove(message)
-        except AWSError as error:
-            self.bus.log.warning(
-                "message_not_deleted", queue=self._queue.arn, message_id=message.message_id, reason=str(error)
-            )
-        else:
-            self.mapping.count("DeletedEventCount", 1)
+    def _delete(self, messages: Sequence[QueueMessage]) -> None:
+        """Delete these, if the function's role still may; else they come back when their visibility time-out ends."""
+        if not messages:
+            return
+        if not self.may(self.delete_action):
+            reason = f"the role may not {self.delete_action}"
+            self._not_deleted([(message.message_id, reason) for message in messages])
+            return
+        self._is_deleting = True  # the deletion tells us, and whoever deletes looks again himself
+        refused = self._queue.remove(messages)
+        self._is_deleting = False
+        self._not_deleted(refused)
+        self.mapping.count("DeletedEventCount", len(messages) - len(refused))
+
+    def _not_deleted(self, refused: Iterable[tuple[str, str]]) -> None:
+        for message_id, reason in refused:
+            self.bus.log.warning("message_not_deleted", queue=self._queue.arn, message_id=message_id, reason=reason)
 
     async def _deliver(self, messages: Sequence[QueueMessage], visible_at: float) -> None:
         """Invoke the function with a batch, and delete what it has dealt with."""
@@ -272,11 +289,9 @@ class QueuePoller(BasePoller):
         if failed:
             action.note = f"the function reported {len(failed)} of them as failed"
         done = [] if failed is None else [message for message in messages if message.message_id not in failed]
-        self._is_deleting = True  # every deletion tells us; once is enough
-        for message in done:
-            self._delete(message)
-        self._is_deleting = False
+        self._delete(done)
         self.wake()
         self.mapping.count("InvokedEventCount", len(done))
         self.mapping.count("FailedInvokeEventCount", len(messages) - len(done))
-        self.mapping.last_processing_result = "OK" if len(done) == len(messages) else FUNCTION_CALL_FAILED
+        if not self.is_held:
+            self.mapping.last_processing_result = "OK" if len(done) == len(messages) else FUNCTION_CALL_FAILED

@@ -31,6 +31,8 @@ class ShardReader:
         """Everything up to here has been handed to the lanes."""
         self.is_open = False
         """The parents are drained."""
+        self.is_dropped = False
+        """The stream was deleted: nothing is tried again, and there is no position."""
         count = 1 if settings.tumbling_window else settings.parallelization_factor  # the state is one for the shard
         self.lanes = [Lane(self, position.window if settings.tumbling_window else None) for _ in range(count)]
 
@@ -79,6 +81,8 @@ class ShardReader:
 
     def save(self) -> None:
         """Write the checkpoint down, if it has moved."""
+        if self.is_dropped:
+            return
         pending = [first.sequence for lane in self.lanes if (first := lane.first_pending()) is not None]
         sequence = min(pending) - 1 if pending else self.read
         self.poller.positions.put(self.shard.shard_id, Position(sequence, self.lanes[0].window))

@@ -88,7 +88,7 @@ def settings_of(kind: str, is_fifo: bool, options: Mapping[str, Any]) -> Mapping
     given.setdefault("batch_size", 100 if kind in STREAMS else 10)
     settings = MappingSettings(**given)
     if kind in STREAMS:
-        _check_position(kind, settings)
+        _check_position(settings)
     _check(kind, is_fifo, settings)
     return settings
 
@@ -130,7 +130,12 @@ def _patterns(value: object) -> tuple[Any, ...]:
     if isinstance(value, Mapping):
         if set(value) - {"Filters"}:
             raise ConfigurationError(f'filters={value!r}: a list of patterns, or AWS\'s {{"Filters": [...]}}')
-        value = [entry.get("Pattern") if isinstance(entry, Mapping) else entry for entry in value.get("Filters", ())]
+        value = value.get("Filters", ())
+        if not isinstance(value, Iterable) or not all(
+            isinstance(entry, str) or (isinstance(entry, Mapping) and entry.keys() <= {"Pattern"}) for entry in value
+        ):
+            raise ConfigurationError(f'Filters={value!r}: a list of {{"Pattern": ...}}')
+        value = [entry.get("Pattern") if isinstance(entry, Mapping) else entry for entry in value]
     if value is None:
         return ()
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -144,7 +149,7 @@ def _check_kind(kind: str, given: Mapping[str, Any]) -> None:
         raise unsupported(AWS_NAMES[name], mend=f"leave {name} out for {'a stream' if kind in STREAMS else 'a queue'}")
 
 
-def _check_position(kind: str, settings: MappingSettings) -> None:
+def _check_position(settings: MappingSettings) -> None:
     position = settings.starting_position
     if position is None:
         raise InvalidParameterValue(
@@ -155,7 +160,7 @@ def _check_position(kind: str, settings: MappingSettings) -> None:
         listed = ", ".join(_POSITIONS)
         raise ValidationFailed(position, "startingPosition", f"Member must satisfy enum value set: [{listed}]")
     at = settings.starting_position_timestamp
-    if position == AT_TIMESTAMP and kind != "dynamodb":
+    if position == AT_TIMESTAMP:
         if not _is_instant(at):
             raise InvalidParameterValue(
                 "StartingPositionTimestamp is required when StartingPosition is AT_TIMESTAMP.",
@@ -199,6 +204,12 @@ def _check_queue(is_fifo: bool, settings: MappingSettings) -> None:
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
             mend="pass batch_window= of 1 second or more",
         )
+
+
+def check_enabled(enabled: object) -> None:
+    """Refuse what is neither True nor False: a text would be true whatever it says."""
+    if not isinstance(enabled, bool):
+        raise ConfigurationError(f"enabled={enabled!r}: enabled is True or False")
 
 
 def function_timeout(function: Any) -> float:

@@ -79,6 +79,10 @@ class StreamSource(Protocol):
         """`dynamodb` or `kinesis`."""
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether it is gone for good; watchers are told. One of the same ARN may have been made since."""
+
+    @property
     def retention(self) -> float:
         """Seconds for which records are kept."""
 
@@ -130,6 +134,10 @@ class QueueSource(Protocol):
     def is_fifo(self) -> bool: ...
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether it is gone for good; watchers are told. One of the same ARN may have been made since."""
+
+    @property
     def visibility_timeout(self) -> int:
         """Seconds for which a received message is hidden by default."""
 
@@ -150,8 +158,8 @@ class QueueSource(Protocol):
     def take(self, limit: int, visibility_timeout: int) -> Sequence[Any]:
         """Receive up to `limit` messages. Raises an AWSError when the queue is gone or full of messages in flight."""
 
-    def remove(self, message: Any) -> None:
-        """Delete a message that was taken. Raises an AWSError when that is not possible any more."""
+    def remove(self, messages: Sequence[Any]) -> Sequence[tuple[str, str]]:
+        """Delete messages that were taken; returns the ids of those that cannot be any more, and why."""
 
     def lambda_record(self, message: Any) -> dict[str, Any]:
         """The message as functions get it, fresh each time."""

@@ -19,7 +19,7 @@ class StreamPoller(BasePoller):
     """Reads every shard of a stream whose parents are drained."""
 
     def __init__(self, mapping: EventSourceMapping, source: StreamSource) -> None:
-        super().__init__(mapping, source.watch)
+        super().__init__(mapping)
         self.source = source
         self.read_action = source.poll_actions()[0]
         self.positions = Positions(self.bus, mapping.function.arn, source.arn)
@@ -89,3 +89,13 @@ class StreamPoller(BasePoller):
 
     def forget(self) -> None:
         self.positions.clear()
+
+    def drop(self) -> None:
+        for reader in self._readers.values():
+            reader.is_dropped = True
+        self._readers.clear()
+        self.positions.clear()
+
+    def take_over(self) -> None:
+        """All of it: every record came after the mapping was made."""
+        self.source = self.mapping.polled

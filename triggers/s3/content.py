@@ -129,6 +129,10 @@ class Settings:
         stray = [name for name in headers if name not in _HEADERS]
         if stray:
             raise TypeError(f"unexpected keyword argument {stray[0]!r}; headers are {', '.join(sorted(_HEADERS))}")
+        texts: dict[str, object] = {"content_type": content_type, **headers}
+        for name, value in texts.items():
+            if value is not None and not isinstance(value, str):
+                raise InvalidArgument(f"{name} is a text", name, repr(value))
         given: SystemHeaders = {name: value for name, value in headers.items() if value is not None}  # type: ignore[assignment]
         return cls(
             content_type or DEFAULT_CONTENT_TYPE,

@@ -84,6 +84,9 @@ def check_key(key: object) -> None:
 
 def clean_metadata(metadata: Mapping[Any, Any]) -> dict[str, str]:
     """User metadata with lower-case names. Raises MetadataTooLarge beyond 2 KB of names and values together."""
+    given: object = metadata
+    if not isinstance(given, Mapping):
+        raise InvalidArgument("Metadata are texts by name", "Metadata", repr(given))
     clean: dict[str, str] = {}
     for name, value in metadata.items():
         if not isinstance(name, str) or not isinstance(value, str):

@@ -72,6 +72,9 @@ class S3:
         Raises InvalidBucketName, saying which rule the name breaks, or AccessDenied.
         """
         check_bucket_name(name)
+        given: object = versioning
+        if not isinstance(given, bool):
+            raise ConfigurationError(f"versioning={given!r}: True or False")
         arn = f"arn:{self._bus.partition}:s3:::{name}"
         self._bus.authorize("s3:CreateBucket", arn, None, f'"{arn}"')
         bucket = self._buckets.get(name)

@@ -105,6 +105,13 @@ class Wiring(BucketCore):
     def _rule(
         self, arn: str, kind: str, events: str | Iterable[str], prefix: str, suffix: str, identifier: str | None
     ) -> Rule:
+        wanted: object = events
+        if not isinstance(wanted, str | Iterable):
+            raise ConfigurationError(f'events={wanted!r}: names of events are needed, such as "s3:ObjectCreated:*"')
+        options: dict[str, object] = {"prefix": prefix, "suffix": suffix, "id": identifier or ""}
+        for option, given in options.items():
+            if not isinstance(given, str):
+                raise ConfigurationError(f"{option}={given!r}: a text is needed")
         names = (events,) if isinstance(events, str) else tuple(events)
         if not names:
             raise ConfigurationError('events names at least one event, such as "s3:ObjectCreated:*"')

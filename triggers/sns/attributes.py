@@ -32,6 +32,9 @@ def normalise(attributes: AttributeInput | None) -> MessageAttributes:
     """
     if not attributes:
         return {}
+    given: object = attributes
+    if not isinstance(given, Mapping):
+        raise ParameterValueInvalid(f"attributes={given!r}: a mapping of names to values is needed")
     normal = {}
     for name, value in attributes.items():
         _check_name(name)
@@ -57,6 +60,9 @@ def _refuse(value: object) -> None:
 
 
 def _check_name(name: str) -> None:
+    given: object = name
+    if not isinstance(given, str):
+        raise ParameterValueInvalid(f"Message attribute name {given!r} is not a text.")
     if name.startswith("."):
         raise ParameterValueInvalid("Invalid message attribute name starting with character '.' was found.")
     if name.endswith("."):
@@ -76,6 +82,11 @@ def _check_name(name: str) -> None:
 
 
 def _checked(name: str, attribute: Mapping[str, Any]) -> dict[str, Any]:
+    if not attribute.keys() <= message_attributes.MEMBERS:
+        raise ParameterValueInvalid(
+            f"The message attribute '{name}' is {dict(attribute)!r}; its members are "
+            f"{', '.join(sorted(message_attributes.MEMBERS))}."
+        )
     data_type = attribute.get("DataType")
     if not isinstance(data_type, str) or data_type.partition(".")[0] not in _PREFIXES:
         raise ParameterValueInvalid(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from eventbus.errors import ConfigurationError
-from triggers.batches import BatchFailure, each
+from triggers.batches import BatchFailure, each, listed
 from triggers.sns import attributes as message_attributes
 from triggers.sns.errors import BatchRequestTooLong, SNSError
 from triggers.sns.validation import check_entries
@@ -32,7 +32,7 @@ def publish_batch(
     publish: Callable[..., PublishResult], entries: Iterable[Mapping[str, Any]], limit: int
 ) -> PublishBatchResult:
     """Publish every entry with `publish`; raises SNSError, with nothing published, if the batch itself is wrong."""
-    batch = [_entry(position, entry) for position, entry in enumerate(entries)]
+    batch = [_entry(position, entry) for position, entry in enumerate(listed(entries))]
     check_entries([entry_id for entry_id, _ in batch])
     if sum(_size(arguments) for _, arguments in batch) > limit:
         raise BatchRequestTooLong

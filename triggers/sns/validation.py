@@ -25,6 +25,9 @@ PROTOCOLS: Final = ("http", "https", "email", "email-json", "sms", "sqs", "appli
 
 def check_name(name: str, *, is_fifo: bool) -> None:
     """Refuse a topic name that AWS refuses; the name of a FIFO topic ends in `.fifo`, and no other does."""
+    given: object = name
+    if not isinstance(given, str):
+        raise InvalidParameter("Topic Name", mend=f"a text, not {given!r}")
     stem = name.removesuffix(".fifo") if is_fifo else name
     if is_fifo and stem == name:
         raise InvalidParameter("Topic Name", mend="the name of a FIFO topic ends in .fifo")

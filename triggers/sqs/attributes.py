@@ -31,6 +31,9 @@ def normalise(attributes: AttributeInput | None) -> MessageAttributes:
     """
     if not attributes:
         return {}
+    given: object = attributes
+    if not isinstance(given, Mapping):
+        raise InvalidParameterValue(f"attributes={given!r}: a mapping of names to values is needed")
     if len(attributes) > MAXIMUM_COUNT:
         raise InvalidParameterValue(
             f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum [{MAXIMUM_COUNT}]."
@@ -53,6 +56,9 @@ def _from_plain(name: str, value: object) -> dict[str, Any]:
 
 
 def _check_name(name: str) -> None:
+    given: object = name
+    if not isinstance(given, str):
+        raise InvalidParameterValue(f"Message (user) attribute name {given!r} is not a text")
     if len(name) > 256:
         raise InvalidParameterValue("Message (user) attribute names must be shorter than 256 Bytes")
     if not _NAME.fullmatch(name):
@@ -68,6 +74,11 @@ def _check_name(name: str) -> None:
 
 
 def _checked(name: str, attribute: Mapping[str, Any]) -> dict[str, Any]:
+    if not attribute.keys() <= message_attributes.MEMBERS:
+        raise InvalidParameterValue(
+            f"Message (user) attribute '{name}' is {dict(attribute)!r}; its members are "
+            f"{', '.join(sorted(message_attributes.MEMBERS))}"
+        )
     data_type = attribute.get("DataType")
     if not isinstance(data_type, str) or not data_type:
         raise InvalidParameterValue(f"The message attribute '{name}' must contain non-empty message attribute type.")

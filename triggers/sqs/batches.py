@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from eventbus.errors import ConfigurationError
-from triggers.batches import each
+from triggers.batches import each, listed
 from triggers.sqs import attributes as message_attributes
 from triggers.sqs.errors import BatchRequestTooLong, SQSError
 from triggers.sqs.messages import DeleteBatchResult, ReceivedMessage, SendBatchResult, SentMessage
@@ -18,7 +18,7 @@ _ENTRY_KEYS = {"id", "body", "attributes", "delay_seconds", "group_id", "dedupli
 
 def send_batch(send: Callable[..., SentMessage], entries: Iterable[Mapping[str, Any]], limit: int) -> SendBatchResult:
     """Send every entry of a batch with `send`; raises SQSError, with nothing sent, if the batch itself is wrong."""
-    batch = [_entry(position, entry) for position, entry in enumerate(entries)]
+    batch = [_entry(position, entry) for position, entry in enumerate(listed(entries))]
     check_entries([entry_id for entry_id, _ in batch], "SendMessageBatchRequestEntry")
     total = sum(_size(arguments) for _, arguments in batch)
     if total > limit:
@@ -45,11 +45,20 @@ def _size(arguments: Mapping[str, Any]) -> int:
     return attributes + (len(body.encode("utf-8", "replace")) if isinstance(body, str) else 0)
 
 
+def _change(position: int, entry: Any) -> tuple[str, ReceivedMessage | str, int]:
+    if not isinstance(entry, tuple | list) or len(entry) != 3:
+        raise ConfigurationError(
+            f"entry {position} of the batch is {entry!r}; an entry is an id, a message and seconds: (id, message, 0)"
+        )
+    entry_id, message, timeout = entry
+    return entry_id, message, timeout
+
+
 def change_batch(
     change: Callable[[ReceivedMessage | str, int], None], entries: Iterable[tuple[str, ReceivedMessage | str, int]]
 ) -> DeleteBatchResult:
     """Change the visibility of every message of a batch with `change`; entries are id, message and seconds."""
-    batch = list(entries)
+    batch = [_change(position, entry) for position, entry in enumerate(listed(entries))]
     check_entries([entry_id for entry_id, _, _ in batch], "ChangeMessageVisibilityBatchRequestEntry")
     changed, failed = each(
         ((entry_id, partial(change, message, timeout)) for entry_id, message, timeout in batch), SQSError
@@ -61,7 +70,7 @@ def delete_batch(
     delete: Callable[[ReceivedMessage | str], None], messages: Iterable[ReceivedMessage | str]
 ) -> DeleteBatchResult:
     """Delete every message of a batch with `delete`."""
-    batch = {str(position): message for position, message in enumerate(messages)}
+    batch = {str(position): message for position, message in enumerate(listed(messages))}
     check_entries(list(batch), "DeleteMessageBatchRequestEntry")
     deleted, failed = each(((entry_id, partial(delete, message)) for entry_id, message in batch.items()), SQSError)
     return DeleteBatchResult(tuple(deleted), failed)

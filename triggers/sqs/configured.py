@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from eventbus.errors import ConfigurationError
 from eventbus.iam.access import AccessPolicy
 from triggers.sqs.messages import QueueStatistics
 from triggers.sqs.settings import QueueSettings, parse_attributes
@@ -81,6 +82,9 @@ class ConfiguredQueue(ABC):
     def set_attributes(self, attributes: Mapping[str, str]) -> None:
         """SetQueueAttributes: change settings by AWS's names, all values texts; all of them or, on an error, none."""
         self.may("sqs:SetQueueAttributes")
+        given: object = attributes
+        if not isinstance(given, Mapping):
+            raise ConfigurationError(f"attributes={given!r}: a mapping of names to texts is needed")
         wanted = dict(attributes)
         has_policy = "Policy" in wanted
         policy = wanted.pop("Policy", None)

@@ -190,6 +190,8 @@ def received(message: StoredMessage, tag: str) -> ReceivedMessage:
 
 
 _PREFIX = "AQEB"
+EXPIRED = "The receipt handle has expired."
+"""Of a FIFO queue, when the visibility time-out of a receive has ended."""
 
 
 def make_handle(tag: str, order: int, receives: int) -> str:

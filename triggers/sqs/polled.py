@@ -6,16 +6,32 @@ Source of the event: Lambda developer guide, "Using Lambda with Amazon SQS" (202
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eventbus.arn import Arn
+from triggers.sqs import attributes as message_attributes
+from triggers.sqs.messages import EXPIRED, make_handle, md5
 
 if TYPE_CHECKING:
     from eventbus.iam.access import AccessPolicy
-    from triggers.sqs.messages import ReceivedMessage
+    from triggers.sqs.messages import StoredMessage
     from triggers.sqs.queue import Queue
     from triggers.sqs.waiting import Waiters
+
+
+class HeldMessage:
+    """A message in flight, as it was when it was received: it may be received again while a function has it."""
+
+    __slots__ = ("attributes", "body", "cause", "message_id", "receives", "stored")
+
+    def __init__(self, stored: StoredMessage) -> None:
+        self.stored = stored
+        self.message_id = stored.message_id
+        self.body = stored.body
+        self.cause = stored.cause
+        self.receives = stored.receives
+        self.attributes = stored.system_attributes()
 
 
 class PolledQueue:
@@ -39,6 +55,10 @@ class PolledQueue:
         return repr(self.queue)
 
     @property
+    def is_deleted(self) -> bool:
+        return self.queue.is_deleted
+
+    @property
     def visibility_timeout(self) -> int:
         return self.queue.settings.visibility_timeout
 
@@ -58,24 +78,26 @@ class PolledQueue:
             due = self._next_instant()
         return due
 
-    def take(self, limit: int, visibility_timeout: int) -> Sequence[ReceivedMessage]:
+    def take(self, limit: int, visibility_timeout: int) -> Sequence[HeldMessage]:
         """Receive up to `limit` messages."""
-        return self.queue.receive_nowait(limit, visibility_timeout=visibility_timeout)
+        return [HeldMessage(message) for message in self.queue._take(limit, visibility_timeout)]
 
-    def remove(self, message: ReceivedMessage) -> None:
-        """Delete a message that was received."""
-        self.queue.discard(message)
+    def remove(self, messages: Iterable[HeldMessage]) -> Sequence[tuple[str, str]]:
+        """Delete messages that were received; returns the ids of those that cannot be any more, and why."""
+        refused = self.queue._discard([(message.stored, message.receives) for message in messages])
+        return [(message.message_id, EXPIRED) for message in refused]
 
-    def lambda_record(self, message: ReceivedMessage) -> dict[str, Any]:
+    def lambda_record(self, message: HeldMessage) -> dict[str, Any]:
         """The message as functions get it."""
+        stored = message.stored
         return {
             "messageId": message.message_id,
-            "receiptHandle": message.receipt_handle,
+            "receiptHandle": make_handle(self.queue._tag, stored.order, message.receives),
             "body": message.body,
             "attributes": dict(message.attributes),
-            "messageAttributes": {name: _attribute(value) for name, value in message.message_attributes.items()},
-            "md5OfMessageAttributes": message.md5_of_message_attributes,
-            "md5OfBody": message.md5_of_body,
+            "messageAttributes": {name: _attribute(value) for name, value in stored.attributes.items()},
+            "md5OfMessageAttributes": message_attributes.md5(stored.attributes),
+            "md5OfBody": md5(message.body),
             "eventSource": "aws:sqs",
             "eventSourceARN": self.arn,
             "awsRegion": self._region,

@@ -14,6 +14,7 @@ from triggers.sqs import validation
 from triggers.sqs.batches import change_batch, delete_batch
 from triggers.sqs.errors import InvalidParameterValue, OverLimit, PurgeQueueInProgress
 from triggers.sqs.messages import (
+    EXPIRED,
     DeleteBatchResult,
     QueueStatistics,
     ReceivedMessage,
@@ -82,6 +83,10 @@ class Queue(SendingQueue):
 
     def receive_nowait(self, max_messages: int = 1, *, visibility_timeout: int | None = None) -> list[ReceivedMessage]:
         """The synchronous twin of `receive`: take what is visible now."""
+        return [received(message, self._tag) for message in self._take(max_messages, visibility_timeout)]
+
+    def _take(self, max_messages: int, visibility_timeout: int | None) -> list[StoredMessage]:
+        """The messages themselves, which pollers hold."""
         self._enter("receive", "sqs:ReceiveMessage")
         validation.check_receive(max_messages, 0)
         visibility = validation.checked_visibility(visibility_timeout, self._settings.visibility_timeout)
@@ -101,7 +106,7 @@ class Queue(SendingQueue):
                 dead_letters.take_dead(message, self)
         if taken:
             self._bus.count("NumberOfMessagesReceived", self.arn, len(taken))
-        return [received(message, self._tag) for message in taken]
+        return taken
 
     def take_dead(self, message: StoredMessage, source: Queue) -> None:
         """Take over a message that `source` has given up on: same id, and in a standard queue the same age."""
@@ -139,22 +144,36 @@ class Queue(SendingQueue):
     def delete_nowait(self, message: ReceivedMessage | str) -> None:
         """The synchronous twin of `delete`."""
         self._enter("delete", "sqs:DeleteMessage")
-        self.discard(message)
-
-    def discard(self, message: ReceivedMessage | str) -> None:
-        """Called by pollers, which may still delete what is dealt with while the bus is left."""
         handle, stored, is_latest = self._held(message)
-        if self.is_fifo and stored is not None and not (is_latest and stored.state is State.IN_FLIGHT):
-            raise InvalidParameterValue.of(handle, "ReceiptHandle", "The receipt handle has expired.")
-        if stored is None or not is_latest:
-            if stored is not None:
-                self._bus.log.warning("stale_receipt_handle", queue=self.arn, message_id=stored.message_id)
-            return
-        if self._kept is not None:
-            self._kept.deleted([(stored, stored.standing())])
-        self._store.remove(stored)
-        self._bus.count("NumberOfMessagesDeleted", self.arn)
-        self._waiters.wake()
+        if stored is not None and self._discard([(stored, stored.receives if is_latest else -1)]):
+            raise InvalidParameterValue.of(handle, "ReceiptHandle", EXPIRED)
+
+    def _discard(self, held: Iterable[tuple[StoredMessage, int]]) -> list[StoredMessage]:
+        """Delete messages, each with the number of the receive that it is held by; returns those that cannot be.
+
+        Called by pollers too, which may still delete what is dealt with while the bus is left.
+        """
+        self._pass_time()
+        doomed: list[StoredMessage] = []
+        refused: list[StoredMessage] = []
+        for message, receives in held:
+            if self._store.find(message.order) is not message:
+                continue
+            is_latest = message.receives == receives
+            if self.is_fifo and not (is_latest and message.state is State.IN_FLIGHT):
+                refused.append(message)
+            elif is_latest:
+                doomed.append(message)
+            else:
+                self._bus.log.warning("stale_receipt_handle", queue=self.arn, message_id=message.message_id)
+        if doomed:
+            if self._kept is not None:
+                self._kept.deleted([(message, message.standing()) for message in doomed])
+            for message in doomed:
+                self._store.remove(message)
+            self._bus.count("NumberOfMessagesDeleted", self.arn, len(doomed))
+            self._waiters.wake()
+        return refused
 
     async def delete_batch(self, messages: Iterable[ReceivedMessage | str]) -> DeleteBatchResult:
         """Delete up to ten messages: DeleteMessageBatch. The ids in the result are the positions in the call."""
@@ -251,8 +270,11 @@ class Queue(SendingQueue):
 
     def poll_into(self, function: Any, **options: Any) -> EventSourceMapping:
         """Called by `Function.poll`: have messages of this queue delivered to the function in batches."""
-        polled = PolledQueue(self, self._waiters, self._store.next_instant, self._bus.clock.now)
-        return poll_queue(self._bus, polled, function, **options)
+        return poll_queue(self._bus, self.polled(), function, **options)
+
+    def polled(self) -> PolledQueue:
+        """Called by mappings: this queue as pollers see it."""
+        return PolledQueue(self, self._waiters, self._store.next_instant, self._bus.clock.now)
 
     def empty(self) -> None:
         """Forget every message, as often as one likes: for tests that begin anew."""

@@ -110,10 +110,10 @@ class SQS:
         self.check_redrive(settings.redrive, is_fifo=fifo)
         queue = Queue(self, name, is_fifo=fifo, settings=settings)
         self.bus.register(queue)
-        self.bus.pollables.add(queue)
         self._queues[name] = queue
         if self._keeping is not None:
             queue.keep(self._keeping)
+        self.bus.pollables.add(queue)
         return queue
 
     def delete_queue(self, queue: Queue | str) -> None:

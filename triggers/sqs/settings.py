@@ -76,6 +76,8 @@ class QueueSettings:
             value = getattr(self, field)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise InvalidAttributeValue(aws_name(field))
+        if not isinstance(self.content_based_deduplication, bool):
+            raise InvalidAttributeValue("ContentBasedDeduplication")
         for field, choices in _CHOICES.items():
             if getattr(self, field) not in choices:
                 raise InvalidAttributeValue(aws_name(field))
@@ -113,6 +115,9 @@ def parse_attributes(attributes: Mapping[str, str], *, is_fifo: bool) -> dict[st
         field = ATTRIBUTE_NAMES.get(name)
         if field is None or (field in _FIFO_ONLY and not is_fifo):
             raise InvalidAttributeName(name)
+        given: object = text
+        if not isinstance(given, str):
+            raise InvalidAttributeValue(name)
         parsed[field] = _parse_value(name, field, text)
     return parsed
 
@@ -158,6 +163,9 @@ def checked_redrive(arn: str, count: object) -> Redrive:
 
 def check_name(name: str, *, is_fifo: bool) -> None:
     """Refuse a queue name that AWS refuses; the name of a FIFO queue ends in `.fifo`, which counts for the length."""
+    given: object = name
+    if not isinstance(given, str):
+        raise InvalidParameterValue(f"a queue's name is a text, not {given!r}")
     stem = name.removesuffix(".fifo") if is_fifo else name
     if is_fifo and (stem == name or not _NAME.fullmatch(stem) or len(name) > 80):
         raise InvalidParameterValue(

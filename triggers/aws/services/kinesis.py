@@ -16,6 +16,7 @@ from triggers.kinesis import (
     PutRecordResult,
     Stream,
 )
+from triggers.kinesis.service import SHARDS
 
 _HOUR = 3600
 
@@ -69,7 +70,7 @@ class KinesisMap(Consumers):
     def describe_limits(self, wanted: Input) -> Result:
         self.allow("kinesis:DescribeLimits", None, "*")
         counts = {"OpenShardCount": sum(stream.open_shard_count for stream in self._kinesis)}
-        return {"ShardLimit": 500, **counts, "OnDemandStreamCount": 0, "OnDemandStreamCountLimit": 50}
+        return {"ShardLimit": SHARDS, **counts, "OnDemandStreamCount": 0, "OnDemandStreamCountLimit": 50}
 
     def split_shard(self, wanted: Input) -> Result:
         self._stream(wanted).split_shard(wanted["ShardToSplit"], wanted["NewStartingHashKey"])

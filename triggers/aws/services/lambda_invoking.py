@@ -25,12 +25,12 @@ from eventbus.errors import (
     ValidationFailed,
 )
 from eventbus.functions.invocable import Invocable
-from triggers.aws.services.deeds import Deed, Input, Result
+from triggers.aws.services.deeds import Deed, Input, Result, as_it_is
 from triggers.aws.services.lambda_base import LambdaBase
+from triggers.aws.services.lambda_streaming import Streamed, written
 
 if TYPE_CHECKING:
     from eventbus.bus import EventBus
-    from eventbus.execution.streaming import Chunk
 
 _TYPES = ("Event", "RequestResponse", "DryRun")
 _LONGEST_CONTEXT = 3583
@@ -67,8 +67,11 @@ class Invoking(LambdaBase):
         context = _client_context(given.get("ClientContext"))
         wants_log = given.get("LogType") == "Tail"
         target, payload = self._target(given), _payload(given.get("Payload"), kind)
-        invocation = Streamed(self.bus, target, payload, kind, context, wants_log)
-        return Deed(invocation.run, (), {}, {}, shape=invocation.answered)
+        if kind == "DryRun":
+            dry = Invocation(self.bus, target, payload, kind, context, wants_log)
+            return Deed(dry.run, (), {}, {}, shape=lambda result: {"StatusCode": 204})
+        streamed = Streamed(self.bus, target, payload, context, wants_log, self.refusal)
+        return Deed(streamed.run, (), {}, {}, shape=as_it_is)
 
     def _target(self, given: Input) -> Invocable:
         named = self.named(given)
@@ -109,48 +112,6 @@ class Invocation:
         return self.bus.invoke_nowait(self.target, self.payload, invocation_type=self.kind)
 
 
-@attrs.define
-class Streamed(Invocation):
-    """One whose answer goes out as an event stream; its chunks are those that the handler yields."""
-
-    chunks: list[bytes] = attrs.field(factory=list)
-
-    async def run(self) -> InvocationResult:
-        if self.kind == "DryRun":
-            return await super().run()
-        return await self.bus.invoke(
-            self.target,
-            self.payload,
-            client_context=self.client_context,
-            log_tail=self.wants_log,
-            sink=self._take,
-        )
-
-    async def _take(self, chunk: Chunk) -> None:
-        self.chunks.append(json.dumps(chunk).encode() + bytes(8) if isinstance(chunk, dict) else chunk)
-
-    def answered(self, result: InvocationResult) -> Result:
-        """The output: the chunks as they came, then how it ended."""
-        if self.kind == "DryRun":
-            return {"StatusCode": 204}
-        end: dict[str, Any] = {}
-        if result.function_error is not None:
-            error = result.payload if isinstance(result.payload, dict) else {}
-            end = {"ErrorCode": error.get("errorType"), "ErrorDetails": json.dumps(result.payload)}
-        elif not self.chunks:
-            self.chunks.append(written(result.payload))
-        if result.log_tail is not None:
-            end["LogResult"] = base64.b64encode(result.log_tail.encode()).decode()
-        events = [{"PayloadChunk": {"Payload": chunk}} for chunk in self.chunks]
-        return {
-            "StatusCode": 200,
-            "ExecutedVersion": result.executed_version,
-            "ResponseStreamContentType": "application/octet-stream",
-            "EventStream": [*events, {"InvokeComplete": end}],
-            "ResponseMetadata": {"RequestId": result.request_id},
-        }
-
-
 def _payload(body: bytes | None, kind: str) -> Any:
     """The event. Raises PayloadTooLarge before it is looked at, InvalidRequestContent for what isn't JSON."""
     if not body:
@@ -180,11 +141,6 @@ def _client_context(text: str | None) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.")
     return found
-
-
-def written(payload: Any) -> bytes:
-    """A payload as the Python runtime writes it."""
-    return json.dumps(payload, ensure_ascii=False).encode(errors="surrogatepass")
 
 
 def _answered(result: InvocationResult) -> Result:

@@ -7,6 +7,7 @@ from typing import Any
 
 from eventbus.errors import InvalidParameterValue, ProvisionedConcurrencyConfigNotFound, ValidationFailed
 from eventbus.functions.alias import Alias
+from eventbus.functions.function import Function
 from eventbus.functions.invocable import Invocable
 from eventbus.functions.package import Packaged
 from eventbus.functions.version import Version
@@ -24,7 +25,7 @@ class Limits(LambdaBase):
     """Reserved and provisioned concurrency, event invoke configurations, the account's settings."""
 
     def put_function_concurrency(self, given: Input) -> Result:
-        function = self.function(given, "PutFunctionConcurrency", asks=True)
+        function = self._unqualified(given, "PutFunctionConcurrency")
         units = given["ReservedConcurrentExecutions"]
         if units < 0:
             raise ValidationFailed(
@@ -38,8 +39,17 @@ class Limits(LambdaBase):
         return {"ReservedConcurrentExecutions": function.configuration.reserved_concurrency}
 
     def delete_function_concurrency(self, given: Input) -> Result:
-        self.function(given, "DeleteFunctionConcurrency", asks=True).update_configuration(reserved_concurrency=None)
+        self._unqualified(given, "DeleteFunctionConcurrency").update_configuration(reserved_concurrency=None)
         return {}
+
+    def _unqualified(self, given: Input, action: str) -> Function:
+        function = self.function(given, action, asks=True)
+        if self.named(given).qualifier is not None:
+            raise InvalidParameterValue(
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support this "
+                "operation. Please specify either a function name or an unqualified function ARN."
+            )
+        return function
 
     # -- provisioned concurrency --------------------------------------------------------------------------------------
 
@@ -53,7 +63,9 @@ class Limits(LambdaBase):
         return _provisioned(target.put_provisioned_concurrency(units))
 
     def get_provisioned_concurrency_config(self, given: Input) -> Result:
-        return _provisioned(self._provisionable(given, "GetProvisionedConcurrencyConfig").provisioned_concurrency)
+        unpublished = "The function resource provided must be an alias or a published version."
+        target = self._provisionable(given, "GetProvisionedConcurrencyConfig", unpublished)
+        return _provisioned(target.provisioned_concurrency)
 
     def delete_provisioned_concurrency_config(self, given: Input) -> Result:
         self._provisionable(given, "DeleteProvisionedConcurrencyConfig").delete_provisioned_concurrency()
@@ -70,12 +82,15 @@ class Limits(LambdaBase):
                 continue
         return self.listed(given, "ProvisionedConcurrencyConfigs", found, "FunctionArn")
 
-    def _provisionable(self, given: Input, action: str) -> Version | Alias:
+    def _provisionable(
+        self,
+        given: Input,
+        action: str,
+        unpublished: str = "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+    ) -> Version | Alias:
         target = self.invocable(given, action)
         if not isinstance(target, Version | Alias):
-            raise InvalidParameterValue(
-                "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
-            )
+            raise InvalidParameterValue(unpublished)
         return target
 
     # -- asynchronous events ------------------------------------------------------------------------------------------

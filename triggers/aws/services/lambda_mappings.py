@@ -7,7 +7,7 @@ from typing import Any
 from eventbus.functions.invocable import Invocable
 from triggers.aws.services.deeds import Input, Result
 from triggers.aws.services.lambda_base import LambdaBase, refuse_given
-from triggers.polling import EventSourceMapping, Mappings
+from triggers.polling import EventSourceMapping, Mappings, mapped_function
 
 _PLAIN = {
     "BatchSize": "batch_size",
@@ -87,7 +87,7 @@ class EventSourceMappings(LambdaBase):
     def _polling(self, given: Input) -> Invocable:
         """The function that is to be invoked, found without asking for a permission of its own."""
         named = self.named(given)
-        return self.bus.qualified(self.arn_of(named, qualified=False), named.qualifier)
+        return mapped_function(self.bus, self.arn_of(named, qualified=False), named.qualifier)
 
     def _mapping(self, given: Input, action: str | None) -> EventSourceMapping:
         """A mapping. Its own calls ask whether the caller may change it."""
