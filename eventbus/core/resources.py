@@ -113,12 +113,12 @@ class Resources(Pressure):
         Raises ResourceNotFound if there is none, in the words of Invoke, ValidationFailed for what can be no name,
         InvalidParameterValue if the target has another qualifier itself.
         """
-        wanted = _text(qualifier)
         if isinstance(function, str) and function not in self._resources and self.named(function) is None:
             if not is_arn(function):
-                read_name(function, wanted, self.region)
-            self._refuse_unknown(self._function_arn(function), wanted)
+                read_name(function, _text(qualifier), self.region)
+            self._refuse_unknown(self._function_arn(function), _text(qualifier))
         target = self._function(function)
+        wanted = _text(qualifier)
         if wanted is None or wanted == target.qualifier:
             return target
         if target.qualifier is not None:
