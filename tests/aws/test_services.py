@@ -180,6 +180,42 @@ class TestS3:
         )
         assert stranger.get_object(**OBJECT)["Body"].read() == b"meow"
 
+    @pytest.mark.parametrize(("etag", "is_deleted"), [("other", False), ("own", True), ("*", True)])
+    def test_a_delete_may_have_a_condition(self, s3: Any, etag: str, is_deleted: bool) -> None:
+        tag = s3.put_object(Bucket="photos", Key="k", Body=b"x")["ETag"] if etag == "own" else etag
+        s3.put_object(Bucket="photos", Key="k", Body=b"x")
+        wanted = {"Bucket": "photos", "Key": "k", "IfMatch": tag}
+        if is_deleted:
+            s3.delete_object(**wanted)
+            assert refusal(s3.delete_object, **wanted) == ("PreconditionFailed", 412)  # there is nothing to match
+        else:
+            assert refusal(s3.delete_object, **wanted) == ("PreconditionFailed", 412)
+            assert s3.head_object(Bucket="photos", Key="k")["ContentLength"] == 1
+
+    def test_of_many_only_those_are_deleted_whose_condition_holds(self, s3: Any) -> None:
+        tag = s3.put_object(Bucket="photos", Key="a", Body=b"x")["ETag"]
+        s3.put_object(Bucket="photos", Key="b", Body=b"y")
+        wanted = {"Objects": [{"Key": "a", "ETag": tag}, {"Key": "b", "ETag": tag}]}
+        answer = s3.delete_objects(Bucket="photos", Delete=wanted)
+        assert [one["Key"] for one in answer["Deleted"]] == ["a"]
+        assert [(one["Key"], one["Code"]) for one in answer["Errors"]] == [("b", "PreconditionFailed")]
+
+    def test_a_copy_may_have_a_condition_on_what_it_replaces(self, s3: Any) -> None:
+        s3.put_object(Bucket="photos", Key="a", Body=b"new")
+        tag = s3.put_object(Bucket="photos", Key="b", Body=b"old")["ETag"]
+        wanted = {"Bucket": "photos", "Key": "b", "CopySource": "photos/a"}
+        assert refusal(s3.copy_object, **wanted, IfNoneMatch="*") == ("PreconditionFailed", 412)
+        assert refusal(s3.copy_object, **wanted, IfMatch="other") == ("PreconditionFailed", 412)
+        assert s3.get_object(Bucket="photos", Key="b")["Body"].read() == b"old"
+        s3.copy_object(**wanted, IfMatch=tag)
+        assert s3.get_object(Bucket="photos", Key="b")["Body"].read() == b"new"
+
+    def test_a_bucket_of_another_owner_than_is_expected_is_not_touched(self, s3: Any) -> None:
+        s3.put_object(Bucket="photos", Key="k", Body=b"x", ExpectedBucketOwner="123456789012")
+        wanted = {"Bucket": "photos", "Key": "k", "ExpectedBucketOwner": "999999999999"}
+        assert refusal(s3.delete_object, **wanted) == ("AccessDenied", 403)
+        assert s3.head_object(Bucket="photos", Key="k")["ContentLength"] == 1
+
 
 class TestSQS:
     @pytest.fixture

@@ -42,13 +42,16 @@ class Copying(Writing):
         source_if_none_match: str | None = None,
         source_if_modified_since: Instant | None = None,
         source_if_unmodified_since: Instant | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
         **headers: Unpack[SystemHeaders],
     ) -> CopyObjectResult:
         """Store here what another object holds, and send `s3:ObjectCreated:Copy`.
 
         `source` is `"photos/cat.jpg"`, `("photos", "cat.jpg")` or `(bucket, key, version_id)`. With the directive
         "COPY" (the default) metadata and tags are the source's and those given are ignored, as on AWS; with "REPLACE"
-        they are those given. ACL and storage class are never copied.
+        they are those given. ACL and storage class are never copied. `if_match` and `if_none_match` are as for
+        `put_object`.
 
         The caller needs `s3:GetObject` on the source, `s3:PutObject` here, and the tagging actions where there are
         tags. Raises NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidRequest (onto itself with nothing changed, or from
@@ -61,13 +64,14 @@ class Copying(Writing):
             source_if_modified_since,
             source_if_unmodified_since,
         )
+        wanted = (if_match, if_none_match)
         settings = (metadata_directive, content_type, metadata, tagging_directive, tags, acl, headers)
         staged = None
         if self._kept is not None:
             staged = await self._stage_copy(parse_source(source, source_version_id), key)
         try:
             await self._bus.room(self.reaches)
-            result = self._copy_object(source, key, source_version_id, conditions, *settings, staged)
+            result = self._copy_object(source, key, source_version_id, conditions, wanted, *settings, staged)
         finally:
             if staged is not None and self._kept is not None:
                 self._kept.release(staged)
@@ -91,6 +95,8 @@ class Copying(Writing):
         source_if_none_match: str | None = None,
         source_if_modified_since: Instant | None = None,
         source_if_unmodified_since: Instant | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
         **headers: Unpack[SystemHeaders],
     ) -> CopyObjectResult:
         """The synchronous twin of `copy_object`: no back-pressure, and no waiting for the store."""
@@ -100,8 +106,9 @@ class Copying(Writing):
             source_if_modified_since,
             source_if_unmodified_since,
         )
+        wanted = (if_match, if_none_match)
         settings = (metadata_directive, content_type, metadata, tagging_directive, tags, acl, headers)
-        return self._copy_object(source, key, source_version_id, conditions, *settings, None)
+        return self._copy_object(source, key, source_version_id, conditions, wanted, *settings, None)
 
     def _copy_object(
         self,
@@ -109,6 +116,7 @@ class Copying(Writing):
         key: str,
         source_version_id: str | None,
         conditions: tuple[str | None, str | None, Instant | None, Instant | None],
+        wanted: tuple[str | None, str | None],
         metadata_directive: str,
         content_type: str | None,
         metadata: Mapping[str, str] | None,
@@ -125,6 +133,7 @@ class Copying(Writing):
         origin = parse_source(source, source_version_id)
         bucket, found = self._source(origin)
         check_read(found.etag, found.stored_at, *conditions, "x-amz-copy-source-")
+        self._check_write(key, *wanted)
         is_change = (
             replaces_metadata
             or origin.version_id is not None

@@ -82,6 +82,12 @@ def check_write(key: str, current_etag: str | None, if_match: str | None, if_non
             raise PreconditionFailed("If-Match")
 
 
+def check_delete(current_etag: str | None, if_match: str) -> None:
+    """Raise PreconditionFailed if an object is not to be deleted; `current_etag` is None where there is none."""
+    if current_etag is None or not names_etag(if_match, current_etag):
+        raise PreconditionFailed("If-Match")
+
+
 def bare(etag: str) -> str:
     """An entity tag without its quotes and blanks."""
     return etag.strip().strip('"')

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
+from eventbus.errors import AccessDenied
 from triggers.aws.services import ServiceMap
 from triggers.aws.services.deeds import Deed, Input, Result, deed, given
 from triggers.s3 import S3, Bucket
@@ -32,7 +33,12 @@ class ObjectOperations(ServiceMap):
         return found if found is not None else S3(self.bus)
 
     def _bucket(self, given: Input) -> Bucket:
-        return self.s3[given["Bucket"]]
+        """The bucket, if it is whose the client expects. Raises NoSuchBucket or AccessDenied."""
+        bucket = self.s3[given["Bucket"]]
+        owners = (given.get("ExpectedBucketOwner"), given.get("ExpectedSourceBucketOwner"))
+        if any(owner not in (None, self.bus.account_id) for owner in owners):
+            raise AccessDenied("Access Denied")
+        return bucket
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -70,6 +76,8 @@ class ObjectOperations(ServiceMap):
             source_if_none_match=given.get("CopySourceIfNoneMatch"),
             source_if_modified_since=given.get("CopySourceIfModifiedSince"),
             source_if_unmodified_since=given.get("CopySourceIfUnmodifiedSince"),
+            if_match=given.get("IfMatch"),
+            if_none_match=given.get("IfNoneMatch"),
             **_stored(given),
         ).then(shape)
 
@@ -77,7 +85,12 @@ class ObjectOperations(ServiceMap):
         def shape(deleted: Any) -> Result:
             return {"DeleteMarker": deleted.delete_marker or None, "VersionId": deleted.version_id}
 
-        return deed(self._bucket(given).delete_object, given["Key"], version_id=given.get("VersionId")).then(shape)
+        return deed(
+            self._bucket(given).delete_object,
+            given["Key"],
+            version_id=given.get("VersionId"),
+            if_match=given.get("IfMatch"),
+        ).then(shape)
 
     def delete_objects(self, given: Input) -> Deed:
         def shape(result: Any) -> Result:
@@ -98,7 +111,7 @@ class ObjectOperations(ServiceMap):
         wanted = given["Delete"]
         return deed(
             self._bucket(given).delete_objects,
-            [(named["Key"], named.get("VersionId")) for named in wanted["Objects"]],
+            wanted["Objects"],
             quiet=wanted.get("Quiet") or False,
         ).then(shape)
 
