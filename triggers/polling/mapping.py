@@ -139,17 +139,17 @@ class EventSourceMapping:
 
     def _checked(self, chosen: Any, on_failure: Any, *, grant: bool) -> Target | None:
         """The destination, once it is certain that a function may be invoked with what is read, and send there."""
+        if self.kind not in STREAMS:
+            check_visibility(self.polled, chosen)
+            if on_failure is not ...:
+                raise unsupported("DestinationConfig")
         if chosen is not self.function:
             if grant:
                 actions = self.polled.poll_actions() if self.kind in STREAMS else QUEUE_ACTIONS
                 chosen.role.allow(list(actions), self.polled)
             check_may_read(self.bus, chosen, self.polled, self.kind)
-        if self.kind not in STREAMS:
-            check_visibility(self.polled, chosen)
         if on_failure is ...:
             return self.on_failure
-        if self.kind not in STREAMS:
-            raise unsupported("DestinationConfig")
         return None if on_failure is None else failure_destination(self.bus, chosen, on_failure, grant=grant)
 
     def disable(self) -> None:
