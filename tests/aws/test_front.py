@@ -128,7 +128,26 @@ async def test_who_does_not_sign_is_refused(bus: EventBus, service: str) -> None
 async def test_a_service_that_is_not_here_is_named(bus: EventBus) -> None:
     async with bus:
         refused = await Front(bus).answer(Request("POST", "/", "", signed("ec2")))
-    assert "eventbus has no service 'ec2'" in texts(refused)["Message"]
+    assert b"eventbus has no service 'ec2'" in refused.body
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("cloudformation", "list_stacks", {}),
+        ("ec2", "describe_instances", {}),
+        ("ssm", "get_parameter", {"Name": "x"}),
+        ("eks", "list_clusters", {}),
+        ("cloudfront", "list_distributions", {}),
+    ],
+)
+def test_a_client_of_a_service_that_is_not_here_reads_why(
+    aws: AWS, service: str, operation: str, arguments: dict[str, str]
+) -> None:
+    """Whatever its protocol."""
+    client: Any = boto3.client(service, region_name="us-east-1")
+    with pytest.raises(ClientError, match=f"eventbus has no service '{service}'; it has s3, sns"):
+        getattr(client, operation)(**arguments)
 
 
 @pytest.mark.anyio

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from eventbus.execution.environment import Environment
 
 _VALIDATOR = ParamValidator()
+_SPEAK_XML = ("s3", "s3express", "s3-outposts", "cloudfront", "route53")
+"""Names that services whose bodies are XML are signed for."""
 
 
 @attrs.define
@@ -53,6 +55,19 @@ class Exchange:
 def addressed(request: Request) -> tuple[signing.Credential | None, str]:
     """Who signed a request, and the service that it is for. Raises EventBusError."""
     return signing.credential(request), routing.find_service(request)
+
+
+def likely(request: Request) -> Protocol:
+    """The protocol to refuse a request in whose service isn't known: the one that its client seems to speak."""
+    if "x-amz-target" in request.headers:
+        return "json"
+    if request.content_type == "application/x-www-form-urlencoded":
+        return "query"
+    if "smithy-protocol" in request.headers:
+        return "smithy-rpc-v2-cbor"
+    signed = request.headers.get("authorization", "")
+    is_xml = not signed.startswith("AWS4-") or any(f"/{name}/aws4_request" in signed for name in _SPEAK_XML)
+    return "rest-xml" if is_xml else "rest-json"
 
 
 def spoken(request: Request, protocol: Protocol) -> Protocol:

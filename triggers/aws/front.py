@@ -18,7 +18,7 @@ from eventbus.errors import AWSError, BusClosed, BusNotRunning, EventBusError
 from eventbus.iam.principals import is_account_id
 from triggers.aws import chunked, compressed, protocols, routing, signing
 from triggers.aws.errors import Malformed, MissingAuthentication, NotImplementedHere
-from triggers.aws.exchange import Exchange, acting, addressed, spoken, validate
+from triggers.aws.exchange import Exchange, acting, addressed, likely, spoken, validate
 from triggers.aws.http import Request, Response
 from triggers.aws.identity import Identities
 from triggers.aws.journal import Entry, Journal, about, is_kept, kept_headers, made
@@ -58,7 +58,7 @@ class Front:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request. Raises BusNotRunning or BusClosed; every other refusal is a response."""
-        exchange = self._begin()
+        exchange = self._begin(request)
         try:
             signed, service = addressed(request)
             if service not in self._maps:
@@ -71,7 +71,7 @@ class Front:
 
     def answer_nowait(self, request: Request) -> Response:
         """The synchronous twin of `answer`: no back-pressure, and no waiting for the store or for messages."""
-        exchange = self._begin()
+        exchange = self._begin(request)
         try:
             self._read(request, *addressed(request), exchange)
             return self._end_nowait(exchange, self._begun(exchange))
@@ -80,7 +80,7 @@ class Front:
 
     def answer_at_once(self, request: Request) -> Response | Callable[[], Awaitable[Response]]:
         """`answer` in one synchronous step where there is nothing to wait for; else what is left to be awaited."""
-        exchange = self._begin()
+        exchange = self._begin(request)
         try:
             signed, service = addressed(request)
             if service not in self._maps:
@@ -95,8 +95,8 @@ class Front:
 
     # -- one step after the other -------------------------------------------------------------------------------------
 
-    def _begin(self) -> Exchange:
-        return Exchange(self.bus.ids.uuid())
+    def _begin(self, request: Request) -> Exchange:
+        return Exchange(self.bus.ids.uuid(), protocol=likely(request))
 
     def _map(self, service: str) -> ServiceMap:
         found = self._maps.get(service)
@@ -144,7 +144,7 @@ class Front:
         self.journal = journal
 
     def _do_again(self, entry: Entry) -> None:
-        exchange = self._begin()
+        exchange = self._begin(entry.request)
         try:
             exchange.found = self._map(entry.service)
             self._understand(entry.request, self._address(entry.request, exchange), exchange)
