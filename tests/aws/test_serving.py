@@ -139,6 +139,24 @@ def test_a_function_in_a_process_finds_the_port_and_acts_as_its_role(client: Any
     assert client("s3").head_object(Bucket="photos", Key="from-a-process")["ContentLength"] == 1
 
 
+def test_what_is_called_by_an_address_has_one_at_the_port(client: Any, url: str) -> None:
+    """Some SDKs send to a queue's URL, and people open the others."""
+    queue = client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    assert (
+        queue
+        == client("sqs").get_queue_url(QueueName="q")["QueueUrl"]
+        == f"{url}/123456789012/q".replace("localhost", "127.0.0.1")
+    )
+    client("sqs").send_message(QueueUrl=queue, MessageBody="text")
+    function = client("lambda").create_function_url_config(FunctionName="thumbnail", AuthType="NONE")["FunctionUrl"]
+    api = client("apigatewayv2").create_api(Name="cats", ProtocolType="HTTP")["ApiEndpoint"]
+    for address, status in ((function, 403), (api + "/", 404)):
+        host, port = address.removeprefix("http://").rstrip("/").rsplit(":", 1)
+        assert host.endswith(".us-east-1.localhost")
+        sent = f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+        assert raw(url, sent).startswith(b"HTTP/1.1 %d" % status)
+
+
 def test_large_objects_travel_in_parts_and_back(client: Any, tmp_path: Path) -> None:
     source = tmp_path / "big"
     source.write_bytes(bytes(range(256)) * 50_000)

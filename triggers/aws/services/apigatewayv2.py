@@ -62,7 +62,7 @@ class APIGatewayV2Map(ServiceMap):
         managed.settings["CorsConfiguration"] = given.get("CorsConfiguration")
         if target is not None:
             self._create_quickly(managed, target, given.get("RouteKey") or DEFAULT)
-        return _shown(managed)
+        return self._shown(managed)
 
     def _create_quickly(self, managed: Managed, target: str, key: str) -> None:
         """A route, an integration and the stage `$default`, all in one."""
@@ -80,10 +80,10 @@ class APIGatewayV2Map(ServiceMap):
             raise BadRequest(f"Invalid value for MaxResults: {wanted}")
         size = int(wanted)
         found, token = page(self.gateway.all(HttpApi), given.get("NextToken"), size, lambda managed: managed.id)
-        return {"Items": [_shown(managed) for managed in found], "NextToken": token}
+        return {"Items": [self._shown(managed) for managed in found], "NextToken": token}
 
     def get_api(self, given: Input) -> Result:
-        return _shown(self._api(given, "GET"))
+        return self._shown(self._api(given, "GET"))
 
     def update_api(self, given: Input) -> Result:
         from triggers.http.cors import as_cors
@@ -95,7 +95,7 @@ class APIGatewayV2Map(ServiceMap):
             managed.settings["CorsConfiguration"] = given["CorsConfiguration"]
         managed.api.name = managed.api.label = given.get("Name") or managed.api.name
         managed.description = given.get("Description", managed.description)
-        return _shown(managed)
+        return self._shown(managed)
 
     def delete_api(self, given: Input) -> Result:
         self.gateway.delete(self._api(given, "DELETE"))
@@ -256,20 +256,26 @@ class APIGatewayV2Map(ServiceMap):
         self._api(given, "DELETE").remove_authorizer(given["AuthorizerId"])
         return {}
 
+    def _shown(self, managed: Managed) -> Result:
+        return {
+            "ApiId": managed.id,
+            "ApiEndpoint": self._address(managed),
+            "Name": managed.api.name,
+            "Description": managed.description,
+            "ProtocolType": "HTTP",
+            "CorsConfiguration": managed.settings.get("CorsConfiguration"),
+            "CreatedDate": utc(managed.created_at),
+            "DisableExecuteApiEndpoint": False,
+            "RouteSelectionExpression": "$request.method $request.path",
+            "ApiKeySelectionExpression": "$request.header.x-api-key",
+        }
 
-def _shown(managed: Managed) -> Result:
-    return {
-        "ApiId": managed.id,
-        "ApiEndpoint": f"https://{managed.api.domain}",
-        "Name": managed.api.name,
-        "Description": managed.description,
-        "ProtocolType": "HTTP",
-        "CorsConfiguration": managed.settings.get("CorsConfiguration"),
-        "CreatedDate": utc(managed.created_at),
-        "DisableExecuteApiEndpoint": False,
-        "RouteSelectionExpression": "$request.method $request.path",
-        "ApiKeySelectionExpression": "$request.header.x-api-key",
-    }
+    def _address(self, managed: Managed) -> str:
+        """Where it can be called: at the port that the bus is served at, else what it would be on AWS."""
+        if self.identities.endpoint is None:
+            return f"https://{managed.api.domain}"
+        port = self.identities.endpoint.rpartition(":")[2]
+        return f"http://{managed.id}.execute-api.{self.bus.region}.localhost:{port}"
 
 
 def _integration(integration: Integration) -> Result:

@@ -45,6 +45,11 @@ class SQSMap(ServiceMap):
             self.allow(f"sqs:{action}", queue)
         return queue
 
+    def _url(self, queue: Queue) -> str:
+        """Its address at the port that the bus is served at, where some SDKs send to; else what it would be on AWS."""
+        endpoint = self.identities.endpoint
+        return queue.url if endpoint is None else f"{endpoint}/{self.bus.account_id}/{queue.name}"
+
     # -- queues -------------------------------------------------------------------------------------------------------
 
     def create_queue(self, given: Input) -> Result:
@@ -62,7 +67,7 @@ class SQSMap(ServiceMap):
         if policy:
             with self.bus.as_owner():
                 queue.set_policy(policy)
-        return {"QueueUrl": queue.url}
+        return {"QueueUrl": self._url(queue)}
 
     def delete_queue(self, given: Input) -> Result:
         self.queues.delete_queue(self._queue(given))
@@ -70,19 +75,19 @@ class SQSMap(ServiceMap):
 
     def get_queue_url(self, given: Input) -> Result:
         queue = self._queue({"QueueUrl": given["QueueName"]}, "GetQueueUrl")
-        return {"QueueUrl": queue.url}
+        return {"QueueUrl": self._url(queue)}
 
     def list_queues(self, given: Input) -> Result:
         self.allow("sqs:ListQueues", None, self.queues.arn)
         prefix = given.get("QueueNamePrefix") or ""
-        urls = sorted(queue.url for queue in self.queues if queue.name.startswith(prefix))
+        urls = sorted(self._url(queue) for queue in self.queues if queue.name.startswith(prefix))
         size = given.get("MaxResults")
         shown, token = page(urls, given.get("NextToken"), 1000 if size is None else size)
         return {"QueueUrls": shown or None, "NextToken": token if size is not None else None}
 
     def list_dead_letter_source_queues(self, given: Input) -> Result:
         queue = self._queue(given, "ListDeadLetterSourceQueues")
-        redrives = [(q.url, q.settings.redrive) for q in self.queues]
+        redrives = [(self._url(q), q.settings.redrive) for q in self.queues]
         return {"queueUrls": sorted(url for url, r in redrives if r is not None and r.dead_letter_arn == queue.arn)}
 
     def get_queue_attributes(self, given: Input) -> Result:
