@@ -51,6 +51,13 @@ class TestPlain:
         assert seen == ["a.txt"] * 3
         assert len(bus.dead_letters) == 1
 
+    def test_a_long_poll_of_an_empty_queue_ends_though_nobody_moves_the_clock(self, bus: EventBus, aws: AWS) -> None:
+        sqs = boto3.client("sqs")
+        url = sqs.create_queue(QueueName="q")["QueueUrl"]
+        assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
+        sqs.send_message(QueueUrl=url, MessageBody="text")
+        assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]) == 1
+
     def test_leaving_the_block_leaves_the_bus_that_it_ran(self, bus: EventBus) -> None:
         with AWS(bus):
             boto3.client("s3").create_bucket(Bucket="photos")
@@ -163,6 +170,16 @@ class TestRunning:
             async with bus:
                 await anyio.to_thread.run_sync(calls)
         assert at_once == ([False] * 5 if is_kept else [True, True, True, True, False])
+
+    async def test_files_travel_on_the_loops_own_thread_too(self, bus: EventBus, aws: AWS) -> None:
+        """Without the threads that boto3 would wait for, and they for the loop; elsewhere with them."""
+        client, target = boto3.client("s3"), io.BytesIO()
+        with anyio.fail_after(20):
+            async with bus:
+                client.create_bucket(Bucket="photos")
+                client.upload_fileobj(io.BytesIO(b"z" * 9_000_000), "photos", "big")
+                client.download_fileobj("photos", "big", target)
+        assert target.getvalue() == b"z" * 9_000_000
 
     async def test_what_a_service_needs_is_loaded_in_a_thread(
         self, bus: EventBus, aws: AWS, monkeypatch: pytest.MonkeyPatch

@@ -221,3 +221,23 @@ def test_trailers_are_taken_for_headers_and_compared() -> None:
     assert (request.body, request.headers["content-encoding"]) == (b"hello", "gzip")
     with pytest.raises(chunked.BadChecksum):
         chunked.decoded(sent("AAAAAA=="))
+
+
+def test_a_body_of_too_many_values_is_refused_before_it_is_looked_at() -> None:
+    """Commas in texts are no values."""
+    with pytest.raises(Malformed, match="more than 200,000 values"):
+        json.load(b"[" + b"{}," * 200_000 + b"{}]")
+    with pytest.raises(Malformed, match="more than 200,000 values"):
+        cbor.load(b"\x9a" + (200_001).to_bytes(4, "big") + b"\xa0" * 200_001)
+    assert json.load(b'["' + b"," * 300_000 + b'"]') == ["," * 300_000]
+
+
+@pytest.mark.anyio
+async def test_of_many_faults_the_first_are_told() -> None:
+    body = json.dump({"StreamName": "s", "Records": [{} for _ in range(1000)]})
+    request = signed(Request("POST", "/", "", {"x-amz-target": "Kinesis_20131202.PutRecords"}, body), "kinesis")
+    async with EventBus() as bus:
+        refused = await Front(bus).answer(request)
+    assert refused.status == 400
+    assert len(refused.body) < 2000
+    assert b"and 990 more" in refused.body

@@ -80,3 +80,26 @@ def test_what_the_calls_cause_happens() -> None:
         s3.put_object(Bucket="photos", Key="cat.jpg", Body=b"meow")
         aws.wait_idle()
     assert seen == ["ObjectCreated:Put"]
+
+
+def test_a_unittest_case_has_one_bus_for_each_test_with_what_surrounds_it() -> None:
+    seen: list[Any] = []
+
+    @mock_aws
+    class Case(unittest.TestCase):
+        def setUp(self) -> None:
+            boto3.client("s3").create_bucket(Bucket="unit")
+
+        def tearDown(self) -> None:
+            seen.append(names())
+
+        def test_one(self) -> None:
+            boto3.client("s3").create_bucket(Bucket="more")
+
+        def test_two(self) -> None:
+            seen.append("two")
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (2, [], [])
+    assert seen == [["more", "unit"], "two", ["unit"]]

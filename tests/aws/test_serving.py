@@ -270,6 +270,15 @@ def test_what_is_too_much_or_unclear_is_refused_before_it_is_read(url: str, sent
     assert raw(url, sent).startswith(b"HTTP/1.1 " + status)
 
 
+def test_what_cannot_stand_in_a_header_is_no_fault_when_it_comes_back(client: Any, url: str) -> None:
+    sent = "x-amz-meta-a: b\x01\r\nContent-Disposition: a\x02\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
+    assert raw(url, f"PUT /photos/odd HTTP/1.1\r\nHost: localhost\r\n{sent}".encode()).startswith(b"HTTP/1.1 403")
+    link = client("s3").generate_presigned_url("put_object", Params={"Bucket": "photos", "Key": "odd"})
+    path = link.removeprefix(url)
+    assert raw(url, f"PUT {path} HTTP/1.1\r\nHost: localhost\r\n{sent}".encode()).startswith(b"HTTP/1.1 200")
+    assert client("s3").head_object(Bucket="photos", Key="odd")["Metadata"] == {"a": "b"}
+
+
 def test_a_huge_chunk_that_never_comes_takes_no_memory(url: str, client: Any) -> None:
     host, _, port = url.removeprefix("http://").partition(":")
     for end in (socket.SHUT_WR, socket.SHUT_RDWR):

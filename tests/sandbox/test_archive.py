@@ -109,3 +109,9 @@ def test_what_is_no_archive_is_refused(data: bytes, tmp_path: Path) -> None:
     """In AWS's words."""
     with pytest.raises(InvalidParameterValue, match="Could not unzip uploaded file"):
         unpack(data, tmp_path)
+
+
+def test_an_archive_of_too_many_entries_is_refused() -> None:
+    with pytest.raises(InvalidParameterValue, match="it has 20,001 entries") as caught:
+        checked([entry(f"f{number}") for number in range(20_001)])
+    assert TEXT.rstrip(".") in str(caught.value)

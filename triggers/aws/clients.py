@@ -16,6 +16,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
+from copy import copy
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ _entered: list[AWS] = []
 """Every block that is entered in this process, for threads that inherit no context."""
 _lock = threading.Lock()
 _originals: dict[type, Any] = {}
+_managers: dict[Any, Any] = {}
 _environment: dict[str, str] = {}
 
 
@@ -185,6 +187,13 @@ def _install(region: str) -> None:
             pass
         else:
             _replace(HttpxSession, _send_async)
+    if importlib.util.find_spec("boto3") is not None:
+        import boto3.s3.inject
+        import boto3.s3.transfer
+
+        for module in (boto3.s3.inject, boto3.s3.transfer):
+            _managers[module] = module.create_transfer_manager
+            module.create_transfer_manager = functools.partial(_transfer_manager, module.create_transfer_manager)
     for name, value in {
         "AWS_ACCESS_KEY_ID": "eventbus",
         "AWS_SECRET_ACCESS_KEY": "eventbus",
@@ -206,10 +215,22 @@ def _uninstall() -> None:
     for session, original in _originals.items():
         session.send = original  # type: ignore[attr-defined]
     _originals.clear()
+    for module, manager in _managers.items():
+        module.create_transfer_manager = manager
+    _managers.clear()
     for name, value in _environment.items():
         if os.environ.get(name) == value:
             del os.environ[name]
     _environment.clear()
+
+
+def _transfer_manager(original: Callable[..., Any], client: Any, config: Any, *args: Any, **kwargs: Any) -> Any:
+    """What uploads and downloads files: without threads on the event loop's own thread, which they would wait for."""
+    aws = _current.get() or (_entered[0] if len(_entered) == 1 else None)
+    if aws is not None and aws.bus.is_on_this_thread and config.use_threads:
+        config = copy(config)
+        config.use_threads = False
+    return original(client, config, *args, **kwargs)
 
 
 def _served(url: str) -> AWS | None:

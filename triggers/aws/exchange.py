@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from eventbus.execution.environment import Environment
 
 _VALIDATOR = ParamValidator()
+_LINES = 10
+"""Faults of an input that are told."""
 _SPEAK_XML = ("s3", "s3express", "s3-outposts", "cloudfront", "route53")
 """Names that services whose bodies are XML are signed for."""
 
@@ -84,7 +86,9 @@ def validate(operation: OperationModel, given: Input) -> None:
         return
     report = _VALIDATOR.validate(given, layout.shape)
     if report.has_errors():
-        raise Invalid(report.generate_report())
+        lines = report.generate_report().split("\n")
+        more = [f"and {len(lines) - _LINES:,} more"] if len(lines) > _LINES else []
+        raise Invalid("\n".join([*lines[:_LINES], *more]))
 
 
 @contextmanager

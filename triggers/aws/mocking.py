@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import unittest
 from collections.abc import Callable
 from typing import Any, Self, TypeVar, overload
 
@@ -17,7 +18,8 @@ T = TypeVar("T", bound=Callable[..., Any])
 class MockedAWS:
     """What `mock_aws()` is: a context manager, and a decorator of functions, coroutine functions and classes of tests.
 
-    Every entry, and every call of what it decorates, has a bus of its own.
+    Every entry, and every call of what it decorates, has a bus of its own; a `unittest.TestCase` has one for each test,
+    with `setUp` and `tearDown`.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -41,6 +43,9 @@ class MockedAWS:
         self.__exit__(None, None, None)
 
     def __call__(self, test: T) -> T:
+        if inspect.isclass(test) and issubclass(test, unittest.TestCase):
+            test.run = _around(self, test.run)  # type: ignore[method-assign]
+            return test
         if inspect.isclass(test):
             for name, method in list(vars(test).items()):
                 if name.startswith("test") and callable(method):
@@ -67,6 +72,17 @@ class MockedAWS:
     def _fresh(self) -> AWS:
         clock = self._options["clock"]
         return AWS(EventBus(**{**self._options, "clock": clock() if inspect.isclass(clock) else clock}))
+
+
+def _around(mocked: MockedAWS, run: Callable[..., Any]) -> Callable[..., Any]:
+    """The `run` of a test case, with its setUp, its tearDown and its cleanups, within a block of its own."""
+
+    @functools.wraps(run)
+    def within(*args: Any, **kwargs: Any) -> Any:
+        with mocked._fresh():
+            return run(*args, **kwargs)
+
+    return within
 
 
 @overload

@@ -16,6 +16,8 @@ from eventbus.execution.sandbox.values import MAX_UNZIPPED
 
 LONGEST_NAME, LONGEST_PATH = 255, 2048
 """Bytes of a file's name, characters of its path: what every file system of Linux takes below a directory."""
+MOST_ENTRIES = 20_000
+"""A limit of ours: a package has some thousand files, and each takes its time to be written."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 UNIX = 3
 ENCRYPTED = 0x1
@@ -41,6 +43,8 @@ def unpack(archive: bytes | Path, directory: Path) -> None:
 def checked(entries: list[zipfile.ZipInfo]) -> dict[PurePosixPath, zipfile.ZipInfo]:
     """The entries by their path. Raises InvalidParameterValue for the first that may not be unpacked."""
     found: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    if len(entries) > MOST_ENTRIES:
+        raise _not_unzipped(f"it has {len(entries):,} entries, and at most {MOST_ENTRIES:,} are unpacked here")
     size = 0
     for entry in entries:
         path = PurePosixPath(entry.filename)

@@ -11,6 +11,13 @@ from collections.abc import Mapping
 
 SEARCHED = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 
+STRANGERS = {
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""What keeps a client of AWS in a function from the keys of whoever runs the bus: it has its own, or none."""
+
 
 def process_variables(
     given: Mapping[str, str],
@@ -30,6 +37,7 @@ def process_variables(
         "LC_CTYPE": "C.UTF-8",
         "TZ": ":UTC",
         "SHLVL": "0",
+        **STRANGERS,
         **(access or {}),
         **given,
         "PWD": directory,

@@ -12,7 +12,7 @@ from triggers.aws.errors import Malformed
 from triggers.aws.http import Request, Response
 from triggers.aws.protocols.json import read as read_json
 from triggers.aws.protocols.layouts import Layout, layout_of_input, layout_of_output
-from triggers.aws.protocols.values import DEEPEST, read_instant, write_instant
+from triggers.aws.protocols.values import DEEPEST, MOST, read_instant, write_instant
 
 _SIMPLE = {20: False, 21: True, 22: None, 23: None}
 _FLOATS = {25: (">e", 2), 26: (">f", 4), 27: (">d", 8)}
@@ -24,7 +24,7 @@ class _Reader:
 
     def __init__(self, body: bytes) -> None:
         self._body = memoryview(body)
-        self._at = 0
+        self._at = self._count_of_items = 0
 
     def document(self) -> Any:
         value = self._item(0)
@@ -43,6 +43,9 @@ class _Reader:
     def _item(self, depth: int) -> Any:
         if depth > DEEPEST:
             raise Malformed(f"the input is nested deeper than {DEEPEST} levels")
+        self._count_of_items += 1
+        if self._count_of_items > MOST:
+            raise Malformed(f"the body has more than {MOST:,} values")
         first = self._take(1)[0]
         major, info = first >> 5, first & 31
         if major == 7:

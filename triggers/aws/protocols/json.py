@@ -13,6 +13,7 @@ from triggers.aws.http import Request, Response
 from triggers.aws.protocols.layouts import Layout, layout_of, layout_of_input, layout_of_output
 from triggers.aws.protocols.values import (
     DEEPEST,
+    MOST,
     format_of,
     read_base64,
     read_float,
@@ -29,13 +30,27 @@ _PYTHON = {"string": str, "character": str, "boolean": bool, "integer": int, "lo
 def load(body: bytes) -> Any:
     """The value of a JSON text. Raises Malformed."""
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except ValueError:
-        pass
-    try:
-        return json.loads(body)  # once more for what orjson is too strict with: numbers beyond 64 bits, NaN
-    except (ValueError, RecursionError):
-        raise Malformed("the body is not valid JSON") from None
+        try:
+            value = json.loads(body)  # once more for what orjson is too strict with: numbers beyond 64 bits, NaN
+        except (ValueError, RecursionError):
+            raise Malformed("the body is not valid JSON") from None
+    if body.count(b",") >= MOST:  # many, unless they stand in texts
+        check_count(value)
+    return value
+
+
+def check_count(value: Any) -> None:
+    """Raise Malformed for more values than any request has."""
+    count, left = 0, [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, (dict, list)):
+            count += len(one)
+            if count > MOST:
+                raise Malformed(f"the body has more than {MOST:,} values")
+            left.extend(one.values() if isinstance(one, dict) else one)
 
 
 def dump(value: Any) -> bytes:

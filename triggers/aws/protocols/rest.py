@@ -250,10 +250,10 @@ def _write_header(shape: Shape, value: Any) -> str:
 
 
 def header_text(text: str) -> str:
-    """A text that can stand in a header: no line ends, and nothing else that would end it early."""
-    if text.isprintable():
-        return text
-    return "".join(char if char >= " " and char != "\x7f" else " " for char in text)
+    """A text that can stand in a header: no line ends or other control characters, and no blanks around it."""
+    if not text.isprintable():
+        text = "".join(char if char >= " " and char != "\x7f" else " " for char in text)
+    return text.strip(" ")
 
 
 def _write_payload(operation: OperationModel, member: Shape, value: Any, response: Response) -> None:

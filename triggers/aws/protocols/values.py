@@ -13,6 +13,8 @@ from botocore.model import Shape
 
 from triggers.aws.errors import Malformed
 
+MOST = 200_000
+"""Values that a request may have; a PutMetricData of a thousand metrics has tens of thousands. A limit of ours."""
 DEEPEST = 100
 """Levels of nesting that a request may have; the deepest that AWS takes itself is an item of DynamoDB, with 32."""
 

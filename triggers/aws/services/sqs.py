@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import attrs
 
+from eventbus.execution.current import current_environment
 from triggers.aws.models import service_model
 from triggers.aws.services import ServiceMap, page
 from triggers.aws.services.deeds import Deed, Input, Result, deed, given
@@ -143,11 +145,12 @@ class SQSMap(ServiceMap):
         def shape(messages: Iterable[ReceivedMessage]) -> Result:
             return {"Messages": [_received(message, names, wanted) for message in messages] or None}
 
+        wait = given.get("WaitTimeSeconds", queue.settings.receive_wait)
         return deed(
-            queue.receive,
+            Receiving(queue, self.bus.clock.is_virtual and current_environment.get() is None).receive,
             given.get("MaxNumberOfMessages", 1),
             visibility_timeout=given.get("VisibilityTimeout"),
-            patience={"wait": given.get("WaitTimeSeconds")},
+            patience={"wait": wait or None},
         ).then(shape)
 
     def delete_message(self, given: Input) -> Deed:
@@ -194,6 +197,27 @@ _UNSEEN = ("KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabl
 def _seen(attributes: Mapping[str, str]) -> dict[str, str]:
     """The attributes without those that are taken and make no difference here: encryption, who may redrive."""
     return {name: text for name, text in attributes.items() if name not in _UNSEEN}
+
+
+@attrs.frozen
+class Receiving:
+    """A receive that a client waits for."""
+
+    queue: Queue
+    is_in_real_time: bool
+    """Nobody may move a virtual clock while a client waits, so its seconds are real ones then; a function's are not."""
+
+    async def receive(self, max_messages: int, *, wait: float = 0, **options: Any) -> list[ReceivedMessage]:
+        """Receive, waiting at most so many seconds."""
+        if not (wait and self.is_in_real_time):
+            return await self.queue.receive(max_messages, wait=wait, **options)
+        with anyio.move_on_after(wait):
+            return await self.queue.receive(max_messages, wait=wait, **options)
+        return []
+
+    def receive_nowait(self, max_messages: int, **options: Any) -> list[ReceivedMessage]:
+        """The same without waiting."""
+        return self.queue.receive_nowait(max_messages, **options)
 
 
 def _sending(entry: Input) -> dict[str, Any]:
