@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from eventbus.errors import ConfigurationError
 from triggers.aws import mock_aws
 
 
@@ -103,3 +104,12 @@ def test_a_unittest_case_has_one_bus_for_each_test_with_what_surrounds_it() -> N
     unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
     assert (result.testsRun, result.errors, result.failures) == (2, [], [])
     assert seen == [["more", "unit"], "two", ["unit"]]
+
+
+def test_a_class_whose_surroundings_would_call_aws_itself_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"Cats\.setup_method would run outside of mock_aws.*pytest fixture"):
+
+        @mock_aws
+        class Cats:
+            def setup_method(self) -> None:
+                boto3.client("s3").create_bucket(Bucket="cats")

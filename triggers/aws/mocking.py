@@ -10,7 +10,11 @@ from typing import Any, Self, TypeVar, overload
 
 from eventbus.bus import EventBus
 from eventbus.clock import VirtualClock
+from eventbus.errors import ConfigurationError
 from triggers.aws.clients import AWS
+
+_SURROUNDINGS = ("setup_method", "setup_class", "teardown_method", "teardown_class")
+"""What pytest calls around the tests of a class."""
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -47,6 +51,11 @@ class MockedAWS:
             test.run = _around(self, test.run)  # type: ignore[method-assign]
             return test
         if inspect.isclass(test):
+            if outside := [name for name in _SURROUNDINGS if hasattr(test, name)]:
+                raise ConfigurationError(
+                    f"{test.__name__}.{outside[0]} would run outside of mock_aws, and call AWS itself: make it a pytest "
+                    "fixture that does `with mock_aws():`, or derive the class from unittest.TestCase"
+                )
             for name, method in list(vars(test).items()):
                 if name.startswith("test") and callable(method):
                     setattr(test, name, self(method))
