@@ -58,7 +58,7 @@ class Front:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request. Raises BusNotRunning or BusClosed; every other refusal is a response."""
-        exchange = self._begin(request)
+        exchange = self._begin()
         try:
             signed, service = addressed(request)
             if service not in self._maps:
@@ -66,21 +66,21 @@ class Front:
             self._read(request, signed, service, exchange)
             outcome = self._begun(exchange)
         except Exception as error:
-            return self._refuse(exchange, error, request.method)
-        return await self._end(exchange, outcome, request.method)
+            return self._refuse(exchange, error, request)
+        return await self._end(exchange, outcome, request)
 
     def answer_nowait(self, request: Request) -> Response:
         """The synchronous twin of `answer`: no back-pressure, and no waiting for the store or for messages."""
-        exchange = self._begin(request)
+        exchange = self._begin()
         try:
             self._read(request, *addressed(request), exchange)
             return self._end_nowait(exchange, self._begun(exchange))
         except Exception as error:
-            return self._refuse(exchange, error, request.method)
+            return self._refuse(exchange, error, request)
 
     def answer_at_once(self, request: Request) -> Response | Callable[[], Awaitable[Response]]:
         """`answer` in one synchronous step where there is nothing to wait for; else what is left to be awaited."""
-        exchange = self._begin(request)
+        exchange = self._begin()
         try:
             signed, service = addressed(request)
             if service not in self._maps:
@@ -88,15 +88,15 @@ class Front:
             self._read(request, signed, service, exchange)
             outcome = self._begun(exchange)
             if not self.bus.is_free or (isinstance(outcome, Deed) and outcome.waits):
-                return partial(self._end, exchange, outcome, request.method)
+                return partial(self._end, exchange, outcome, request)
             return self._end_nowait(exchange, outcome)
         except Exception as error:
-            return self._refuse(exchange, error, request.method)
+            return self._refuse(exchange, error, request)
 
     # -- one step after the other -------------------------------------------------------------------------------------
 
-    def _begin(self, request: Request) -> Exchange:
-        return Exchange(self.bus.ids.uuid(), protocol=likely(request))
+    def _begin(self) -> Exchange:
+        return Exchange(self.bus.ids.uuid())
 
     def _map(self, service: str) -> ServiceMap:
         found = self._maps.get(service)
@@ -144,7 +144,7 @@ class Front:
         self.journal = journal
 
     def _do_again(self, entry: Entry) -> None:
-        exchange = self._begin(entry.request)
+        exchange = self._begin()
         try:
             exchange.found = self._map(entry.service)
             self._understand(entry.request, self._address(entry.request, exchange), exchange)
@@ -183,7 +183,7 @@ class Front:
             with self.bus.ids.drawn_from(exchange.entry.seed):
                 return exchange.act(exchange.given)
 
-    async def _end(self, exchange: Exchange, outcome: Any, method: str) -> Response:
+    async def _end(self, exchange: Exchange, outcome: Any, request: Request) -> Response:
         try:
             if isinstance(outcome, Deed):
                 with acting(exchange.caller, exchange.environment):
@@ -193,7 +193,7 @@ class Front:
                 await self.bus.synced()
             return self._answer(exchange, outcome)
         except Exception as error:
-            return self._refuse(exchange, error, method)
+            return self._refuse(exchange, error, request)
 
     def _end_nowait(self, exchange: Exchange, outcome: Any) -> Response:
         if isinstance(outcome, Deed):
@@ -234,7 +234,7 @@ class Front:
                 response.status = 206
         return response
 
-    def _refuse(self, exchange: Exchange, error: Exception, method: str) -> Response:
+    def _refuse(self, exchange: Exchange, error: Exception, request: Request) -> Response:
         """The response to what was refused; what isn't a refusal is a fault, and raised."""
         if isinstance(error, (BusNotRunning, BusClosed)):
             raise error
@@ -242,11 +242,13 @@ class Front:
             error = Malformed("the input is nested too deeply")
         if not isinstance(error, EventBusError):
             raise error
-        service = exchange.found or self._map("s3")
+        service, protocol = exchange.found, exchange.protocol
+        if service is None:
+            service, protocol = self._map("s3"), likely(request)
         code, status, fields = service.refusal(error)
         message, mend = (error.message, error.mend) if isinstance(error, AWSError) else (str(error), None)
         response = protocols.refuse(
-            exchange.protocol,
+            protocol,
             exchange.operation,
             code,
             message or mend or code,
@@ -256,7 +258,7 @@ class Front:
             type(error).__name__,
         )
         response.headers |= service.headers(error)
-        if method == "HEAD":
+        if request.method == "HEAD":
             response.body = b""
         if mend:
             response.headers["x-eventbus-mend"] = quote(mend, safe=_READABLE)
