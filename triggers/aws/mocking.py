@@ -53,8 +53,8 @@ class MockedAWS:
         if inspect.isclass(test):
             if outside := [name for name in _SURROUNDINGS if hasattr(test, name)]:
                 raise ConfigurationError(
-                    f"{test.__name__}.{outside[0]} would run outside of mock_aws, and call AWS itself: make it a pytest "
-                    "fixture that does `with mock_aws():`, or derive the class from unittest.TestCase"
+                    f"{test.__name__}.{outside[0]} would run outside of mock_aws, and call AWS itself: make it a "
+                    "pytest fixture that does `with mock_aws():`, or derive the class from unittest.TestCase"
                 )
             for name, method in list(vars(test).items()):
                 if name.startswith("test") and callable(method):
