@@ -31,7 +31,7 @@ with mock_aws() as aws:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    function = aws.bus.add_function("keep", keep)
+    function = aws.bus.add_function("keep", keep, reserved_concurrency=1)
     function.role.allow("dynamodb:PutItem", table.table_arn)
     function.role.allow("cloudwatch:PutMetricData", "*")
     events = boto3.client("events")
@@ -41,9 +41,10 @@ with mock_aws() as aws:
 
     orders = [{"id": "a", "total": 300}, {"id": "b", "total": 20}, {"id": "c", "total": 150}]
     entries = [{"Source": "shop", "DetailType": "order", "Detail": json.dumps(order)} for order in orders]
-    print("refused:", events.put_events(Entries=entries)["FailedEntryCount"])
+    refused = events.put_events(Entries=entries)["FailedEntryCount"]
     aws.wait_idle()
 
+    print("refused:", refused)
     print("kept:", sorted((item["id"], int(item["total"])) for item in table.scan()["Items"]))
     logged = boto3.client("logs").filter_log_events(logGroupName="/aws/lambda/keep", filterPattern="keeping")
     print("logged:", sorted(event["message"] for event in logged["events"]))

@@ -20,7 +20,7 @@ SHOWS = {
         "An error occurred (NoSuchKey) when calling the GetObject operation: The specified key does not exist.",
     ],
     "boto3_services.py": [
-        "refused: 0\nkeeping a\nkeeping c\n",
+        "keeping a\nkeeping c\nrefused: 0\n",
         "kept: [('a', 300), ('c', 150)]\nlogged: ['keeping a\\n', 'keeping c\\n']\nmeasured: 450 in 2 orders\n",
     ],
     "deploy_with_boto3.py": [
